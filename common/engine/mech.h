@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What every protocol engine has in common: the engine's side (struct mech_server_ops) and the
+ * surroundings it asks (struct mech_host). An engine knows messages and arithmetic; who the user
+ * is, where verifiers live and which framework carries the bytes is the host's business. So one
+ * engine serves a plugin, a unit test and a fuzzer alike.
+ *
+ * Life of an exchange: start() once, step() for each message, release() at the end whatever
+ * happened. step() returns
+ *   AUTH_CONTINUE  `out` is a challenge (possibly empty), another message is expected
+ *   AUTH_OK        authenticated; `out` is final data for the client, or empty for none
+ *   anything else  refused. Every later step returns AUTH_MALFORMED.
+ * Nothing in `out` is to be sent after a refusal.
+ *
+ * For a user that does not exist, or cannot use the mechanism, the host hands over decoy secrets
+ * and the reason. The engine goes through the same steps and the same arithmetic with them and
+ * refuses at the end: a peer cannot tell the cases apart.
+ */
+#ifndef SASL_LMDB_MECH_H
+#define SASL_LMDB_MECH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "engine/verifier.h"
+
+enum {
+    MECH_MAX_INPUT = 65536,  /* bytes of one client message; longer ones are refused unread */
+    MECH_MAX_OUTPUT = 65536, /* bytes of one server message */
+};
+
+/* Who wants in: UTF-8 as decoded from the message, not prepared. authzid.p NULL means absent. */
+struct mech_identity {
+    struct slice authcid;
+    struct slice authzid;
+};
+
+enum mech_secret_kind { MECH_SECRET_CRAM, MECH_SECRET_DIGEST, MECH_SECRET_SCRAM };
+
+/* Which secret an engine needs. */
+struct mech_want {
+    enum mech_secret_kind kind;
+    enum crypto_hash hash;        /* MECH_SECRET_SCRAM */
+    struct slice digest_username; /* MECH_SECRET_DIGEST: the bytes the client hashed */
+    struct slice digest_realm;
+};
+
+/*
+ * The host's answer. verdict is AUTH_OK for a user who may log in with the secrets below, or the
+ * reason why this exchange must be refused at its end; the secrets are decoys then.
+ */
+struct mech_secret {
+    enum auth_status verdict;
+    struct scram_verifier scram;
+    uint8_t cram[CRYPTO_HMAC_MD5_STATE];
+    unsigned n_digest; /* 1 or 2: the same spelling in UTF-8 and in ISO-8859-1 */
+    uint8_t digest[2][16];
+};
+
+/* The surroundings of one exchange. Outlives the engine state. Strings are never NULL. */
+struct mech_host {
+    void *ctx;
+    const char *service;     /* "smtp", "imap": lower case */
+    const char *server_fqdn; /* for the CRAM-MD5 challenge */
+    const char *realm;       /* offered by DIGEST-MD5: lower case */
+
+    /* n random bytes. Tests replay recorded nonces through it. */
+    enum auth_status (*random)(void *ctx, uint8_t *ret, size_t n);
+
+    /*
+     * Finds the secret of a user and fills *ret (decoys where the verdict is not AUTH_OK).
+     * Returns AUTH_OK when the exchange may go on, AUTH_BAD_NAME, AUTH_TOO_LONG or an outage when
+     * it may not. The caller wipes *ret.
+     */
+    enum auth_status (*find_secret)(void *ctx, const struct mech_identity *who,
+                                    const struct mech_want *want, struct mech_secret *ret);
+
+    /*
+     * Verifies a clear-text password (PLAIN, LOGIN) by whatever means the host is configured
+     * for. AUTH_OK, a verdict, AUTH_BAD_NAME, AUTH_TOO_LONG or an outage.
+     */
+    enum auth_status (*check_password)(void *ctx, const struct mech_identity *who,
+                                       struct slice password);
+};
+
+/* The first member of every engine's state. */
+struct mech_server {
+    const struct mech_host *host;
+    const char *detail; /* what was wrong with a message, for the log; static or NULL */
+};
+
+struct mech_server_ops {
+    size_t state_size; /* bytes */
+
+    /*
+     * Initialises a zeroed state of state_size bytes. variant is the engine's own parameter from
+     * its table (the SCRAM hash), else NULL.
+     */
+    void (*start)(void *state, const void *variant, const struct mech_host *host);
+
+    /*
+     * One message. in.p is NULL when the client sent no initial response, which is not the same
+     * as an empty one. out is empty on entry.
+     */
+    enum auth_status (*step)(void *state, struct slice in, struct buf *out);
+
+    /* Wipes and frees what the state owns; the state itself stays the caller's. */
+    void (*release)(void *state);
+};
+
+/* Records what was wrong with the peer's message and returns AUTH_MALFORMED. */
+enum auth_status mech_malformed(struct mech_server *mech, const char *detail);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Verifiers: what is kept of a password so that each mechanism can check it. None of them is the
+ * password. The structs are plain data without pointers, so that one wipe clears them.
+ *
+ *   SCRAM      StoredKey and ServerKey of RFC 5802 3; also what PLAIN and LOGIN verify against
+ *   CRAM-MD5   the two MD5 states of an HMAC key (can be used to log in, see docs/SECURITY.md)
+ *   DIGEST-MD5 H(username ":" realm ":" password), RFC 2831 2.1.2.1, one for each spelling of
+ *              username and realm that a client may use
+ *   checkpass  salt and MD5(salt "sasldb" password), what sasl_checkpass() compares
+ *   crypt      a crypt(3) hash brought in from elsewhere, for PLAIN and LOGIN only
+ *
+ * Which bytes are hashed: SCRAM takes the password as SASLprep prepares it (RFC 4013), the MD5
+ * family takes it as it was typed, in UTF-8, and DIGEST-MD5 in ISO-8859-1 too where that differs.
+ */
+#ifndef SASL_LMDB_VERIFIER_H
+#define SASL_LMDB_VERIFIER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/crypto.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "engine/identity.h"
+
+enum {
+    VERIFIER_MIN_ITERATIONS = 4096, /* RFC 5802 5.1, RFC 7677 4 */
+    VERIFIER_DEFAULT_ITERATIONS = 10000,
+    VERIFIER_STRICT_ITERATIONS = 20000,
+    VERIFIER_MAX_ITERATIONS = 10000000,
+    VERIFIER_MAX_SALT = 64,
+    VERIFIER_NEW_SALT = 16,
+    VERIFIER_SCRAM_HASHES = 3,
+    VERIFIER_MAX_EXTRA_REALMS = 8, /* further DIGEST-MD5 realms of a store */
+    VERIFIER_MAX_DIGEST = 4 * (2 + VERIFIER_MAX_EXTRA_REALMS),
+    VERIFIER_MAX_CRYPT = 383, /* libxcrypt: CRYPT_OUTPUT_SIZE - 1 */
+    VERIFIER_CHECKPASS = 33,  /* salt(16) NUL md5(16), the layout Cyrus SASL compares */
+};
+
+/* Bits of a set of verifier kinds, as `init --verifiers` names them. Stored: do not renumber. */
+enum verifier_kind {
+    VERIFIER_SCRAM_SHA_1 = 1,
+    VERIFIER_SCRAM_SHA_256 = 2,
+    VERIFIER_SCRAM_SHA_512 = 4,
+    VERIFIER_CRAM_MD5 = 8,
+    VERIFIER_DIGEST_MD5 = 16,
+    VERIFIER_CHECKPASS_MD5 = 32,
+    VERIFIER_CRYPT = 64, /* only ever imported */
+    VERIFIER_SCRAM = VERIFIER_SCRAM_SHA_1 | VERIFIER_SCRAM_SHA_256 | VERIFIER_SCRAM_SHA_512,
+    VERIFIER_LEGACY = VERIFIER_CRAM_MD5 | VERIFIER_DIGEST_MD5 | VERIFIER_CHECKPASS_MD5,
+    VERIFIER_DEFAULT = VERIFIER_SCRAM | VERIFIER_LEGACY,
+};
+
+struct scram_verifier {
+    enum crypto_hash hash;
+    uint32_t iterations; /* 0: there is none */
+    uint8_t salt_len;
+    uint8_t salt[VERIFIER_MAX_SALT];
+    uint8_t stored_key[CRYPTO_MAX_HASH];
+    uint8_t server_key[CRYPTO_MAX_HASH];
+};
+
+/* How a DIGEST-MD5 client may spell an account user@realm. Stored: do not renumber. */
+enum digest_realm_kind { DIGEST_REALM_OWN, DIGEST_REALM_EMPTY, DIGEST_REALM_EXTRA };
+
+struct digest_verifier {
+    bool full_name; /* username is user@realm, not user */
+    bool latin1;    /* username, realm and password hashed as ISO-8859-1 */
+    enum digest_realm_kind realm_kind;
+    uint8_t extra; /* index into extra_realm for DIGEST_REALM_EXTRA */
+    uint8_t ha1[16];
+};
+
+struct verifier_set {
+    struct scram_verifier scram[VERIFIER_SCRAM_HASHES]; /* by verifier_scram_slot() */
+    bool has_cram;
+    uint8_t cram[CRYPTO_HMAC_MD5_STATE];
+    bool has_checkpass;
+    uint8_t checkpass[VERIFIER_CHECKPASS];
+    unsigned n_digest;
+    struct digest_verifier digest[VERIFIER_MAX_DIGEST];
+    unsigned n_extra_realms;
+    char extra_realm[VERIFIER_MAX_EXTRA_REALMS][IDENTITY_MAX_REALM + 1];
+    char crypt[VERIFIER_MAX_CRYPT + 1]; /* "" for none */
+};
+
+/* What a store makes of a new password; the sealed defaults of `init`. */
+struct verifier_policy {
+    unsigned kinds; /* of enum verifier_kind, without VERIFIER_CRYPT */
+    uint32_t iterations;
+    unsigned n_extra_realms;
+    char extra_realm[VERIFIER_MAX_EXTRA_REALMS][IDENTITY_MAX_REALM + 1];
+};
+
+/* SHA-1 0, SHA-256 1, SHA-512 2. The index into verifier_set.scram. */
+size_t verifier_scram_slot(enum crypto_hash hash);
+
+/* The inverse: the hash of slot 0, 1 or 2. */
+enum crypto_hash verifier_scram_hash(size_t slot);
+
+/* "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"; static. */
+const char *verifier_scram_name(enum crypto_hash hash);
+
+/* Which kinds the set holds, as bits of enum verifier_kind. */
+unsigned verifier_kinds(const struct verifier_set *set);
+
+/* Removes the given kinds, wiping them. */
+void verifier_drop(struct verifier_set *set, unsigned kinds);
+
+/*
+ * Makes all verifiers of policy->kinds for one account and password (raw UTF-8, as typed).
+ * Overwrites *ret. A fresh salt for each hash. Cost: one PBKDF2 for each SCRAM hash.
+ * AUTH_BAD_PASSWORD if the password is empty, longer than IDENTITY_MAX_PASSWORD bytes, not UTF-8,
+ * contains NUL, or SASLprep refuses it.
+ */
+MUST_USE enum auth_status verifier_make(const struct identity *who, struct slice password,
+                                        const struct verifier_policy *policy,
+                                        struct verifier_set *ret);
+
+/*
+ * SCRAM verifier from a password already prepared (RFC 5802 3). Salt as given.
+ */
+MUST_USE enum auth_status verifier_make_scram(enum crypto_hash hash, struct slice prepared,
+                                              struct slice salt, uint32_t iterations,
+                                              struct scram_verifier *ret);
+
+/* ret = H(username ":" realm ":" password), bytes as given (RFC 2831 2.1.2.1). */
+MUST_USE enum auth_status verifier_digest_ha1(struct slice username, struct slice realm,
+                                              struct slice password, uint8_t ret[16]);
+
+/*
+ * Checks a password (raw UTF-8, prepared inside as a query) against a SCRAM verifier: AUTH_OK or
+ * AUTH_WRONG_PASSWORD. Costs one PBKDF2 of the verifier's iterations whatever the outcome, also
+ * for a password SASLprep refuses. The comparison is in constant time.
+ */
+MUST_USE enum auth_status verifier_check_scram(const struct scram_verifier *verifier,
+                                               struct slice password);
+
+/* The same against a crypt(3) hash (NUL-terminated). The password must hold no NUL. */
+MUST_USE enum auth_status verifier_check_crypt(const char *hash, struct slice password);
+
+/*
+ * The SCRAM verifier PLAIN and LOGIN use: SHA-256 if there, else SHA-512, else SHA-1; NULL if the
+ * set has none. SHA-256 first because it is the cheapest for an honest server and no weaker.
+ */
+const struct scram_verifier *verifier_for_password(const struct verifier_set *set);
+
+/*
+ * The RFC 5803 form: SCRAM-SHA-256$10000:base64(salt)$base64(StoredKey):base64(ServerKey).
+ */
+void verifier_put_rfc5803(struct buf *b, const struct scram_verifier *verifier);
+
+/*
+ * Parses that form (RFC 5803, with the optional spaces of RFC 3112 around "$"). AUTH_MALFORMED on
+ * anything else, iterations outside 1..VERIFIER_MAX_ITERATIONS, a salt that is empty or over
+ * VERIFIER_MAX_SALT bytes, keys of the wrong length. AUTH_NO_VERIFIER for another scheme.
+ */
+MUST_USE enum auth_status verifier_take_rfc5803(struct slice text, struct scram_verifier *ret);
+
+/*
+ * The text form of one DIGEST-MD5 verifier, our property lmdbDigest: 32 hex digits, then
+ * base64(username) "," base64(realm), as raw bytes a client would send. NUL-free.
+ *   "<hex> <base64 username> <base64 realm>"
+ */
+void verifier_put_digest(struct buf *b, const struct verifier_set *set,
+                         const struct digest_verifier *digest, const struct identity *who);
+
+/*
+ * Reads that form. If its username and realm are exactly the given raw bytes, copies the digest
+ * to ret and sets *ret_match; else clears it. AUTH_MALFORMED if the text is not of the form.
+ */
+MUST_USE enum auth_status verifier_match_digest(struct slice text, struct slice username,
+                                                struct slice realm, uint8_t ret[16],
+                                                bool *ret_match);
+
+#endif
