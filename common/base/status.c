@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/status.h"
 
+#include <stddef.h>
+
 bool auth_status_is_verdict(enum auth_status status)
 {
     return status >= AUTH_UNKNOWN_USER && status <= AUTH_NOT_ALLOWED;
