@@ -1,1 +1,349 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "sasl_props.h"
+
+#include <string.h>
+
+#include "base/crypto.h"
+#include "engine/identity.h"
+
+static const char *const cram_props[] = {"*" PROP_CRAM, "*" PROP_PASSWORD, "*" PROP_DECOY, NULL};
+static const char *const digest_props[] = {"*" PROP_DIGEST, "*" PROP_DIGEST_RAW, "*" PROP_PASSWORD,
+                                           "*" PROP_DECOY, NULL};
+static const char *const scram_props[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_PASSWORD, "*" PROP_DECOY,
+                                          NULL};
+const char *const props_for_password[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_CRYPT, "*" PROP_DECOY,
+                                          NULL};
+
+const char *const *props_for(enum mech_secret_kind kind)
+{
+    switch (kind) {
+    case MECH_SECRET_CRAM:
+        return cram_props;
+    case MECH_SECRET_DIGEST:
+        return digest_props;
+    default:
+        return scram_props;
+    }
+}
+
+/* libsasl2's prototypes lack a const they keep to. */
+static const char **name_list(const char *const *names, const char **copy)
+{
+    size_t n = 0;
+
+    while (names[n] != NULL && n < PROPS_MAX) {
+        copy[n] = names[n];
+        n++;
+    }
+    copy[n] = NULL;
+    return copy;
+}
+
+enum auth_status props_request(sasl_server_params_t *sparams, const char *const *names)
+{
+    const char *copy[PROPS_MAX + 1];
+
+    if (sparams->utils->prop_request(sparams->propctx, name_list(names, copy)) != SASL_OK) {
+        return AUTH_NO_MEMORY;
+    }
+    return AUTH_OK;
+}
+
+/* The values of one name, or NULL when it has none. */
+static const char **find_values(sasl_server_params_t *sparams, const char *name, unsigned *ret_size)
+{
+    const char *names[2] = {name, NULL};
+    struct propval values[2] = {{0}};
+
+    if (sparams->utils->prop_getnames(sparams->propctx, names, values) < 1 ||
+        values[0].name == NULL || values[0].values == NULL || values[0].values[0] == NULL) {
+        return NULL;
+    }
+    *ret_size = values[0].valsize;
+    return values[0].values;
+}
+
+static void wipe_value(const char *value, size_t n)
+{
+    union {
+        const void *in;
+        void *out;
+    } p = {value};
+
+    crypto_wipe(p.out, n);
+}
+
+void props_erase(sasl_server_params_t *sparams, const char *const *names)
+{
+    for (size_t i = 0; names[i] != NULL; i++) {
+        unsigned size;
+        const char **values = find_values(sparams, names[i], &size);
+        if (values == NULL) {
+            continue;
+        }
+        if (values[1] == NULL) {
+            /* A single value may hold NULs; its length is the sum over all values. */
+            wipe_value(values[0], size);
+        } else {
+            for (size_t j = 0; values[j] != NULL; j++) {
+                wipe_value(values[j], strlen(values[j]));
+            }
+        }
+        sparams->utils->prop_erase(sparams->propctx, names[i]);
+    }
+}
+
+/* The one value of a name, if it is exactly n bytes long. */
+static const char *find_exact(sasl_server_params_t *sparams, const char *name, unsigned n)
+{
+    unsigned size;
+    const char **values = find_values(sparams, name, &size);
+
+    return values != NULL && values[1] == NULL && size == n ? values[0] : NULL;
+}
+
+/* The clear password of a store that has one; empty if there is none. */
+static struct slice find_password(sasl_server_params_t *sparams)
+{
+    unsigned size;
+    const char **values = find_values(sparams, "*" PROP_PASSWORD, &size);
+
+    return values == NULL ? slice_of(NULL, 0) : slice_str(values[0]);
+}
+
+/*
+ * The first verifier for this hash among RFC 5803 values, which may be several, newline-separated
+ * in one, or both. A value that does not parse is passed over: it may be of somebody else's scheme.
+ */
+static bool find_scram(sasl_server_params_t *sparams, const char *name, enum crypto_hash hash,
+                       struct scram_verifier *ret)
+{
+    unsigned size;
+    const char **values = find_values(sparams, name, &size);
+
+    for (size_t i = 0; values != NULL && values[i] != NULL; i++) {
+        struct slice rest = slice_str(values[i]);
+        while (rest.n > 0) {
+            struct slice line;
+            uint8_t newline;
+            slice_take_run(&rest, '\n', &line);
+            if (verifier_take_rfc5803(line, ret) == AUTH_OK && ret->hash == hash) {
+                return true;
+            }
+            if (!slice_take_byte(&rest, &newline)) {
+                break;
+            }
+        }
+    }
+    crypto_wipe(ret, sizeof *ret);
+    return false;
+}
+
+enum { DERIVED_ITERATIONS = VERIFIER_MIN_ITERATIONS };
+
+/* A salt for a name that has none in the store: always the same for the same name and key. */
+static enum auth_status own_salt(const struct props_key *key, enum crypto_hash hash,
+                                 struct slice name, uint8_t ret[32])
+{
+    const struct slice parts[] = {slice_str(verifier_scram_name(hash)), slice_of("", 1), name};
+
+    return crypto_hmac(CRYPTO_SHA256, slice_of(key->bytes, sizeof key->bytes), parts, 3, ret);
+}
+
+/* A SCRAM verifier from a clear password, for stores that have nothing else. */
+static enum auth_status derive_scram(struct slice password, enum crypto_hash hash,
+                                     const uint8_t salt[32], struct scram_verifier *ret)
+{
+    struct buf prepared;
+
+    buf_init(&prepared, IDENTITY_MAX_PASSWORD);
+    enum auth_status status = identity_prepare_password(password, IDENTITY_QUERY, &prepared);
+    if (status == AUTH_OK) {
+        status = verifier_make_scram(hash, buf_slice(&prepared), slice_of(salt, VERIFIER_NEW_SALT),
+                                     DERIVED_ITERATIONS, ret);
+    }
+    buf_release(&prepared);
+    return status;
+}
+
+/* What an account without a verifier of this hash is shown: plausible, and never satisfied. */
+static void decoy_scram(enum crypto_hash hash, const uint8_t salt[32], struct scram_verifier *ret)
+{
+    *ret = (struct scram_verifier){
+        .hash = hash,
+        .iterations = DERIVED_ITERATIONS,
+        .salt_len = VERIFIER_NEW_SALT,
+    };
+    memcpy(ret->salt, salt, VERIFIER_NEW_SALT);
+}
+
+static enum auth_status secret_scram(sasl_server_params_t *sparams, enum crypto_hash hash,
+                                     struct slice name, const struct props_key *key,
+                                     struct mech_secret *ret)
+{
+    uint8_t salt[32];
+
+    if (ret->verdict == AUTH_OK) {
+        if (find_scram(sparams, "*" PROP_AUTH_PASSWORD, hash, &ret->scram)) {
+            return AUTH_OK;
+        }
+        struct slice password = find_password(sparams);
+        if (password.n > 0) {
+            enum auth_status status = own_salt(key, hash, name, salt);
+            if (status == AUTH_OK) {
+                status = derive_scram(password, hash, salt, &ret->scram);
+            }
+            if (status == AUTH_OK || auth_status_is_outage(status)) {
+                return status;
+            }
+        }
+        ret->verdict = AUTH_NO_VERIFIER;
+    }
+    if (find_scram(sparams, "*" PROP_DECOY, hash, &ret->scram)) {
+        return AUTH_OK;
+    }
+    enum auth_status status = own_salt(key, hash, name, salt);
+    if (status == AUTH_OK) {
+        decoy_scram(hash, salt, &ret->scram);
+    }
+    return status;
+}
+
+static enum auth_status secret_cram(sasl_server_params_t *sparams, struct mech_secret *ret)
+{
+    if (ret->verdict != AUTH_OK) {
+        return AUTH_OK;
+    }
+    const char *state = find_exact(sparams, "*" PROP_CRAM, CRYPTO_HMAC_MD5_STATE);
+    if (state != NULL) {
+        memcpy(ret->cram, state, CRYPTO_HMAC_MD5_STATE);
+        return AUTH_OK;
+    }
+    struct slice password = find_password(sparams);
+    if (password.n > 0) {
+        return crypto_hmac_md5_precompute(password, ret->cram);
+    }
+    ret->verdict = AUTH_NO_VERIFIER;
+    return AUTH_OK;
+}
+
+/* Every form of ours that was hashed over exactly the bytes the client used. */
+static void match_digests(sasl_server_params_t *sparams, const struct mech_want *want,
+                          struct mech_secret *ret)
+{
+    enum { ROOM = sizeof ret->digest / sizeof ret->digest[0] };
+    unsigned size;
+    const char **values = find_values(sparams, "*" PROP_DIGEST, &size);
+
+    for (size_t i = 0; values != NULL && values[i] != NULL && ret->n_digest < ROOM; i++) {
+        bool match = false;
+        if (verifier_match_digest(slice_str(values[i]), want->digest_username, want->digest_realm,
+                                  ret->digest[ret->n_digest], &match) == AUTH_OK &&
+            match) {
+            ret->n_digest++;
+        }
+    }
+}
+
+/* From a clear password: hashed as UTF-8 and, where it differs, as ISO-8859-1. */
+static enum auth_status derive_digests(const struct mech_want *want, struct slice password,
+                                       struct mech_secret *ret)
+{
+    struct buf latin1;
+
+    buf_init(&latin1, IDENTITY_MAX_PASSWORD);
+    enum auth_status status = verifier_digest_ha1(want->digest_username, want->digest_realm,
+                                                  password, ret->digest[ret->n_digest]);
+    ret->n_digest++;
+    if (status == AUTH_OK && !slice_is_printable(password) &&
+        identity_to_latin1(password, &latin1)) {
+        status = verifier_digest_ha1(want->digest_username, want->digest_realm, buf_slice(&latin1),
+                                     ret->digest[ret->n_digest]);
+        ret->n_digest++;
+    }
+    buf_release(&latin1);
+    return status;
+}
+
+static enum auth_status secret_digest(sasl_server_params_t *sparams, const struct mech_want *want,
+                                      struct mech_secret *ret)
+{
+    enum auth_status status = AUTH_OK;
+
+    ret->n_digest = 0;
+    if (ret->verdict == AUTH_OK) {
+        match_digests(sparams, want, ret);
+        struct slice password = find_password(sparams);
+        if (ret->n_digest == 0 && password.n > 0) {
+            status = derive_digests(want, password, ret);
+        }
+        const char *raw = find_exact(sparams, "*" PROP_DIGEST_RAW, 16);
+        unsigned size;
+        /* Of another store's single digest nobody knows the spelling; it is tried as it is. */
+        if (ret->n_digest == 0 && raw != NULL &&
+            find_values(sparams, "*" PROP_DIGEST, &size) == NULL) {
+            memcpy(ret->digest[0], raw, 16);
+            ret->n_digest = 1;
+        }
+        if (ret->n_digest == 0) {
+            ret->verdict = AUTH_NO_VERIFIER;
+        }
+    }
+    if (ret->n_digest == 0) {
+        memset(ret->digest[0], 0, sizeof ret->digest[0]);
+        ret->n_digest = 1;
+    }
+    return status;
+}
+
+enum auth_status props_secret(sasl_server_params_t *sparams, const struct mech_want *want,
+                              struct slice name, const struct props_key *key,
+                              struct mech_secret *ret)
+{
+    switch (want->kind) {
+    case MECH_SECRET_CRAM:
+        return secret_cram(sparams, ret);
+    case MECH_SECRET_DIGEST:
+        return secret_digest(sparams, want, ret);
+    case MECH_SECRET_SCRAM:
+        return secret_scram(sparams, want->hash, name, key, ret);
+    }
+    return AUTH_INTERNAL;
+}
+
+/* The verifier PLAIN and LOGIN use, in the order of verifier_for_password(). */
+static bool find_for_password(sasl_server_params_t *sparams, const char *name,
+                              struct scram_verifier *ret)
+{
+    return find_scram(sparams, name, CRYPTO_SHA256, ret) ||
+           find_scram(sparams, name, CRYPTO_SHA512, ret) ||
+           find_scram(sparams, name, CRYPTO_SHA1, ret);
+}
+
+enum auth_status props_check_password(sasl_server_params_t *sparams, enum auth_status verdict,
+                                      struct slice password, bool *ret_ours)
+{
+    struct scram_verifier verifier;
+    struct scram_verifier decoy;
+    unsigned size;
+    enum auth_status status;
+
+    bool have_decoy = find_for_password(sparams, "*" PROP_DECOY, &decoy);
+    bool have_scram = find_for_password(sparams, "*" PROP_AUTH_PASSWORD, &verifier);
+    const char **crypt = find_values(sparams, "*" PROP_CRYPT, &size);
+    *ret_ours = have_decoy;
+    if (verdict == AUTH_OK && have_scram) {
+        status = verifier_check_scram(&verifier, password);
+    } else if (verdict == AUTH_OK && crypt != NULL) {
+        status = verifier_check_crypt(crypt[0], password);
+    } else {
+        /* The work is done for its duration; its result is of no use to anybody. */
+        status = have_decoy ? verifier_check_scram(&decoy, password) : AUTH_WRONG_PASSWORD;
+        if (!auth_status_is_outage(status)) {
+            status = verdict == AUTH_OK ? AUTH_NO_VERIFIER : verdict;
+        }
+    }
+    crypto_wipe(&verifier, sizeof verifier);
+    crypto_wipe(&decoy, sizeof decoy);
+    return status;
+}

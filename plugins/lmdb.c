@@ -1,1 +1,218 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Initialisation may run as root before a jail closes (Postfix), once for each of several services
+ * with a dlclose after each (Exim), or before forks (slapd, sendmail). So: it opens the files and
+ * begins no transaction, what it keeps is counted and survives dlclose, and whatever fails is
+ * tried again at the first lookup.
+ */
+#include "lmdb_plugin.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sasl_glue.h"
+
+enum { COMPLAIN_AGAIN = 60 /* seconds */ };
+
+static struct {
+    pthread_mutex_t lock;
+    unsigned users; /* initialisations not yet freed */
+    bool configured;
+    bool writable;
+    bool nolock;
+    char *path;
+    char *key_path;
+    struct store *store;
+    enum auth_status complained; /* the outage logged last */
+    time_t complained_at;
+} plugin = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+bool plugin_is_configured(void)
+{
+    return plugin.configured;
+}
+
+bool plugin_is_writable(void)
+{
+    return plugin.configured && plugin.writable;
+}
+
+void plugin_complain(const sasl_utils_t *utils, enum auth_status status,
+                     const struct detail *detail)
+{
+    time_t now = time(NULL);
+
+    pthread_mutex_lock(&plugin.lock);
+    bool due = plugin.complained != status || now - plugin.complained_at >= COMPLAIN_AGAIN;
+    if (due) {
+        plugin.complained = status;
+        plugin.complained_at = now;
+    }
+    pthread_mutex_unlock(&plugin.lock);
+    if (due) {
+        utils->log(utils->conn, SASL_LOG_ERR, "sasl-lmdb: %s", detail_text(detail, status));
+    }
+}
+
+/* Opens the store if it is not open. The lock is held. */
+static enum auth_status open_locked(struct detail *detail)
+{
+    if (plugin.store != NULL) {
+        return AUTH_OK;
+    }
+    const struct store_options options = {
+        .path = plugin.path,
+        .key_path = plugin.key_path,
+        .writable = plugin.writable,
+        .nolock = plugin.nolock,
+    };
+    return store_open(&options, &plugin.store, detail);
+}
+
+enum auth_status plugin_store(const sasl_utils_t *utils, struct store **ret)
+{
+    struct detail detail = {{0}};
+
+    if (!plugin.configured) {
+        return AUTH_UNAVAILABLE;
+    }
+    pthread_mutex_lock(&plugin.lock);
+    enum auth_status status = open_locked(&detail);
+    *ret = plugin.store;
+    pthread_mutex_unlock(&plugin.lock);
+    if (status != AUTH_OK) {
+        plugin_complain(utils, status, &detail);
+    }
+    return status;
+}
+
+enum auth_status plugin_identity(const sasl_server_params_t *sparams, struct slice name,
+                                 struct identity *ret)
+{
+    bool have_realm = sparams->user_realm != NULL && sparams->user_realm[0] != '\0';
+
+    return identity_split(name, have_realm ? sparams->user_realm : sparams->serverFQDN, ret);
+}
+
+/* auxprop_plugin is a list of words. Not set, libsasl2 asks every plugin it has loaded. */
+static bool names_us(const char *list)
+{
+    struct slice rest = slice_str(list);
+
+    while (rest.n > 0) {
+        struct slice word = slice_of(rest.p, 0);
+        uint8_t c;
+        while (slice_take_byte(&rest, &c) && c != ' ' && c != '\t') {
+            word.n++;
+        }
+        if (slice_equal_nocase(word, slice_str("lmdb"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The store of an earlier initialisation is kept if it is the one this configuration names. */
+static enum auth_status configure(const sasl_utils_t *utils)
+{
+    const char *path = glue_option(utils, "lmdb_path", NULL);
+    const char *key_path = glue_option(utils, "lmdb_keyfile", STORE_DEFAULT_KEY_PATH);
+    bool writable = glue_switch(utils, "lmdb_writable");
+    bool nolock = glue_switch(utils, "lmdb_nolock");
+
+    if (path == NULL && !names_us(glue_option(utils, "auxprop_plugin", NULL))) {
+        plugin.configured = false;
+        return AUTH_OK;
+    }
+    if (path == NULL) {
+        path = STORE_DEFAULT_PATH;
+    }
+    if (plugin.path != NULL && strcmp(plugin.path, path) == 0 &&
+        strcmp(plugin.key_path, key_path) == 0 && plugin.writable == writable &&
+        plugin.nolock == nolock) {
+        plugin.configured = true;
+        return AUTH_OK;
+    }
+    char *new_path = strdup(path);
+    char *new_key_path = strdup(key_path);
+    if (new_path == NULL || new_key_path == NULL) {
+        free(new_path);
+        free(new_key_path);
+        return AUTH_NO_MEMORY;
+    }
+    store_close(plugin.store);
+    plugin.store = NULL;
+    free(plugin.path);
+    free(plugin.key_path);
+    plugin.path = new_path;
+    plugin.key_path = new_key_path;
+    plugin.writable = writable;
+    plugin.nolock = nolock;
+    plugin.configured = true;
+    return AUTH_OK;
+}
+
+static void plugin_free(void *glob_context, const sasl_utils_t *utils)
+{
+    (void)glob_context;
+    (void)utils;
+    pthread_mutex_lock(&plugin.lock);
+    if (plugin.users > 0 && --plugin.users == 0) {
+        store_close(plugin.store);
+        plugin.store = NULL;
+    }
+    pthread_mutex_unlock(&plugin.lock);
+}
+
+static char plugin_name[] = "lmdb";
+
+static sasl_auxprop_plug_t auxprop = {
+    .auxprop_free = plugin_free,
+    .auxprop_lookup = plugin_lookup,
+    .name = plugin_name,
+    .auxprop_store = plugin_write,
+};
+
+GLUE_EXPORT sasl_auxprop_init_t sasl_auxprop_plug_init;
+
+GLUE_EXPORT int sasl_auxprop_plug_init(const sasl_utils_t *utils, int max_version, int *out_version,
+                                       sasl_auxprop_plug_t **plug, const char *plugname)
+{
+    struct detail detail = {{0}};
+
+    (void)plugname;
+    if (utils == NULL || out_version == NULL || plug == NULL) {
+        return SASL_BADPARAM;
+    }
+    if (max_version < SASL_AUXPROP_PLUG_VERSION || utils->version != SASL_UTILS_VERSION) {
+        return SASL_BADVERS;
+    }
+    /* In a jail there is no file system: what would be loaded on first use is loaded now. */
+    enum auth_status status = crypto_prepare();
+    if (status == AUTH_OK) {
+        status = identity_prepare_library();
+    }
+    pthread_mutex_lock(&plugin.lock);
+    if (status == AUTH_OK) {
+        status = configure(utils);
+    }
+    bool ready = status == AUTH_OK;
+    if (ready) {
+        plugin.users++;
+        if (plugin.configured) {
+            status = open_locked(&detail);
+        }
+    }
+    pthread_mutex_unlock(&plugin.lock);
+    if (status != AUTH_OK) {
+        plugin_complain(utils, status, &detail);
+    }
+    if (!ready) {
+        return SASL_FAIL;
+    }
+    *out_version = SASL_AUXPROP_PLUG_VERSION;
+    *plug = &auxprop;
+    return SASL_OK;
+}

@@ -1,1 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "engine/login.h"
+#include "sasl_glue.h"
+
+static const struct glue_mech mechs[] = {
+    {
+        .name = "LOGIN",
+        .security_flags = SASL_SEC_NOANONYMOUS | SASL_SEC_PASS_CREDENTIALS,
+        .needs = CRYPTO_SHA1,
+        .ops = &login_server,
+    },
+};
+
+GLUE_SERVER_PLUGIN(mechs);

@@ -1,1 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "engine/plain.h"
+#include "sasl_glue.h"
+
+static const struct glue_mech mechs[] = {
+    {
+        .name = "PLAIN",
+        .security_flags = SASL_SEC_NOANONYMOUS | SASL_SEC_PASS_CREDENTIALS,
+        .features = SASL_FEAT_WANT_CLIENT_FIRST | SASL_FEAT_ALLOWS_PROXY,
+        .needs = CRYPTO_SHA1,
+        .ops = &plain_server,
+    },
+};
+
+GLUE_SERVER_PLUGIN(mechs);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Credentials as auxiliary properties: asking for them, turning the values into the secrets an
+ * engine wants, and wiping them.
+ *
+ * libsasl2 keeps property values in its own pool: prop_erase() clears a value only up to its first
+ * NUL and prop_clear() clears nothing, so every value is overwritten here, by its real length,
+ * before it is erased. A connection may carry several attempts (SMTP clients try again on the
+ * same one), so a mechanism erases its properties before it asks and after it has used them: what
+ * was looked up for one name is never seen by an attempt under another.
+ *
+ * Values come from our own store (verifiers only) or from any other auxprop plugin; where that
+ * one has only a clear password, the secret is derived from it, as the stock mechanisms do.
+ */
+#ifndef SASL_LMDB_SASL_PROPS_H
+#define SASL_LMDB_SASL_PROPS_H
+
+#include <sasl/sasl.h>
+#include <sasl/saslplug.h>
+
+#include "base/status.h"
+#include "engine/mech.h"
+
+/* Property names without the "*" that marks the authentication identity's own. */
+#define PROP_PASSWORD "userPassword"      /* never served by our store */
+#define PROP_AUTH_PASSWORD "authPassword" /* RFC 5803 values, several or newline-separated */
+#define PROP_CRAM "cmusaslsecretCRAM-MD5" /* 32 bytes */
+#define PROP_DIGEST_RAW "cmusaslsecretDIGEST-MD5" /* 16 bytes, spelling unknown */
+#define PROP_CHECKPASS "cmusaslsecretPLAIN"       /* 33 bytes */
+#define PROP_DIGEST "lmdbDigest"                  /* ours: text forms of verifier_put_digest() */
+#define PROP_CRYPT "lmdbCrypt"                    /* ours: one crypt(3) hash */
+#define PROP_DECOY "lmdbDecoy"                    /* ours: RFC 5803 values nobody can satisfy */
+
+enum { PROPS_MAX = 4 };
+
+/* The starred names one kind of secret is made from. NULL-terminated, static. */
+const char *const *props_for(enum mech_secret_kind kind);
+
+/* For PLAIN and LOGIN. */
+extern const char *const props_for_password[];
+
+/* Asks for the names at the next lookup. AUTH_OK or AUTH_NO_MEMORY. */
+MUST_USE enum auth_status props_request(sasl_server_params_t *sparams, const char *const *names);
+
+/* Overwrites and erases the values of these names. */
+void props_erase(sasl_server_params_t *sparams, const char *const *names);
+
+/*
+ * The key from which decoys and the salts of derived verifiers are made where the store has no
+ * say: 32 bytes, the same for the life of the process, or for longer if they come from a file.
+ */
+struct props_key {
+    uint8_t bytes[32];
+};
+
+/*
+ * Fills ret->scram, ->cram or ->digest from what the lookup brought. name: the canonical name,
+ * for salts. A verdict of AUTH_OK in ret on entry becomes AUTH_NO_VERIFIER if nothing fits. When
+ * the verdict is not AUTH_OK in the end, decoys are filled in. AUTH_OK, or an outage.
+ */
+MUST_USE enum auth_status props_secret(sasl_server_params_t *sparams, const struct mech_want *want,
+                                       struct slice name, const struct props_key *key,
+                                       struct mech_secret *ret);
+
+/*
+ * Checks a clear password against what the lookup brought: AUTH_OK, AUTH_WRONG_PASSWORD, or an
+ * outage. AUTH_NO_VERIFIER: no verifier of ours came, *ret_ours tells whether the store is one
+ * that serves decoys. verdict: what the lookup said of the account; anything but AUTH_OK costs the
+ * same work and is returned in the end.
+ */
+MUST_USE enum auth_status props_check_password(sasl_server_params_t *sparams,
+                                               enum auth_status verdict, struct slice password,
+                                               bool *ret_ours);
+
+#endif

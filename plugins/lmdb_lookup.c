@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Answers to auxprop lookups. One login through libsasl2 makes up to four of them, and most ask
+ * for nothing of ours: those return before any transaction.
+ *
+ * The return code is true (no such user, disabled) for our own mechanisms, which ask for decoys
+ * and go on with them. Others are told SASL_BADAUTH for a disabled account: libsasl2 would hand
+ * SASL_DISABLED to the server, which prints it.
+ */
+#include "lmdb_plugin.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "sasl_glue.h"
+#include "sasl_props.h"
+
+enum wanted {
+    WANT_AUTH_PASSWORD = 1,
+    WANT_CRAM = 2,
+    WANT_DIGEST_RAW = 4,
+    WANT_CHECKPASS = 8,
+    WANT_DIGEST = 16,
+    WANT_CRYPT = 32,
+    WANT_DECOY = 64,
+};
+
+static const struct {
+    const char *name;
+    enum wanted bit;
+} served[] = {
+    {PROP_AUTH_PASSWORD, WANT_AUTH_PASSWORD},
+    {PROP_CRAM, WANT_CRAM},
+    {PROP_DIGEST_RAW, WANT_DIGEST_RAW},
+    {PROP_CHECKPASS, WANT_CHECKPASS},
+    {PROP_DIGEST, WANT_DIGEST},
+    {PROP_CRYPT, WANT_CRYPT},
+    {PROP_DECOY, WANT_DECOY},
+};
+
+/* One lookup. */
+struct lookup {
+    sasl_server_params_t *sparams;
+    unsigned flags;
+    unsigned wanted;
+    struct identity who;
+    struct store_answer answer;
+    enum auth_status status; /* of setting values */
+};
+
+/* The bit of a requested property, if it is ours to serve in a lookup with these flags. */
+static unsigned wanted_bit(const struct propval *prop, unsigned flags)
+{
+    bool star = prop->name[0] == '*';
+    bool for_authzid = (flags & SASL_AUXPROP_AUTHZID) != 0;
+
+    if (star == for_authzid || (prop->values != NULL && (flags & SASL_AUXPROP_OVERRIDE) == 0)) {
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof served / sizeof served[0]; i++) {
+        if (strcasecmp(prop->name + (star ? 1 : 0), served[i].name) == 0) {
+            return served[i].bit;
+        }
+    }
+    return 0;
+}
+
+static void set_value(struct lookup *l, const char *name, struct slice value)
+{
+    /* Always by name: with a NULL name a value can get lost when the pool grows. */
+    if (l->status == AUTH_OK && value.n > 0 &&
+        l->sparams->utils->prop_set(l->sparams->propctx, name, (const char *)value.p,
+                                    (int)value.n) != SASL_OK) {
+        l->status = AUTH_NO_MEMORY;
+    }
+}
+
+static void set_text(struct lookup *l, const char *name, struct buf *text)
+{
+    if (l->status == AUTH_OK) {
+        l->status = buf_status(text);
+    }
+    set_value(l, name, buf_slice(text));
+    buf_release(text);
+}
+
+static void set_scram(struct lookup *l, const char *name, const struct verifier_set *set)
+{
+    enum { LONGEST_TEXT = 1024 };
+
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        if (set->scram[i].iterations > 0) {
+            struct buf text;
+            buf_init(&text, LONGEST_TEXT);
+            verifier_put_rfc5803(&text, &set->scram[i]);
+            set_text(l, name, &text);
+        }
+    }
+}
+
+static void set_digests(struct lookup *l, const char *name, const struct verifier_set *set)
+{
+    enum { LONGEST_TEXT = 2048 };
+
+    for (unsigned i = 0; i < set->n_digest; i++) {
+        struct buf text;
+        buf_init(&text, LONGEST_TEXT);
+        verifier_put_digest(&text, set, &set->digest[i], &l->who);
+        set_text(l, name, &text);
+    }
+}
+
+/* The realm string of one form. */
+static const char *digest_realm(const struct lookup *l, const struct digest_verifier *digest)
+{
+    switch (digest->realm_kind) {
+    case DIGEST_REALM_OWN:
+        return l->who.realm;
+    case DIGEST_REALM_EXTRA:
+        return l->answer.record.verifiers.extra_realm[digest->extra];
+    case DIGEST_REALM_EMPTY:
+        break;
+    }
+    return "";
+}
+
+/*
+ * The stock DIGEST-MD5 plugin takes one digest and does not say for which spelling. Most likely
+ * is: the realm it offers, with the bare user name where that is the account's own realm.
+ */
+static void set_digest_raw(struct lookup *l, const char *name, const struct verifier_set *set)
+{
+    const sasl_server_params_t *s = l->sparams;
+    const char *offered =
+        s->user_realm != NULL && s->user_realm[0] != '\0' ? s->user_realm : s->serverFQDN;
+    bool own = offered != NULL && strcasecmp(offered, l->who.realm) == 0;
+
+    for (unsigned i = 0; offered != NULL && i < set->n_digest; i++) {
+        const struct digest_verifier *digest = &set->digest[i];
+        if (!digest->latin1 && digest->full_name != own &&
+            strcasecmp(digest_realm(l, digest), offered) == 0) {
+            set_value(l, name, slice_of(digest->ha1, sizeof digest->ha1));
+            return;
+        }
+    }
+}
+
+static void set_property(struct lookup *l, const char *name, enum wanted bit)
+{
+    const struct verifier_set *set = &l->answer.record.verifiers;
+
+    if (bit == WANT_DECOY) {
+        set_scram(l, name, &l->answer.decoys);
+    }
+    if (l->answer.verdict != AUTH_OK) {
+        return;
+    }
+    switch (bit) {
+    case WANT_AUTH_PASSWORD:
+        set_scram(l, name, set);
+        break;
+    case WANT_CRAM:
+        if (set->has_cram) {
+            set_value(l, name, slice_of(set->cram, sizeof set->cram));
+        }
+        break;
+    case WANT_DIGEST_RAW:
+        set_digest_raw(l, name, set);
+        break;
+    case WANT_CHECKPASS:
+        if (set->has_checkpass) {
+            set_value(l, name, slice_of(set->checkpass, sizeof set->checkpass));
+        }
+        break;
+    case WANT_DIGEST:
+        set_digests(l, name, set);
+        break;
+    case WANT_CRYPT:
+        set_value(l, name, slice_str(set->crypt));
+        break;
+    case WANT_DECOY:
+        break;
+    }
+}
+
+/* Every value of ours that was asked for. */
+static void set_properties(struct lookup *l)
+{
+    const struct propval *props = l->sparams->utils->prop_get(l->sparams->propctx);
+
+    for (; props != NULL && props->name != NULL; props++) {
+        unsigned bit = wanted_bit(props, l->flags);
+        if (bit == 0) {
+            continue;
+        }
+        if (props->values != NULL) {
+            const char *const names[] = {props->name, NULL};
+            props_erase(l->sparams, names);
+        }
+        set_property(l, props->name, (enum wanted)bit);
+    }
+}
+
+/*
+ * A name that is not one (two "@", too long) exists nowhere; it is looked up under a name derived
+ * from it, so that it costs and shows the same as any other that does not exist.
+ */
+static enum auth_status stand_in(struct slice name, struct identity *ret)
+{
+    uint8_t digest[CRYPTO_MAX_HASH];
+    struct buf hex;
+
+    enum auth_status status = crypto_digest(CRYPTO_SHA256, &name, 1, digest);
+    if (status != AUTH_OK) {
+        return status;
+    }
+    buf_init(&hex, IDENTITY_MAX_USER);
+    buf_put_hex(&hex, digest, crypto_hash_size(CRYPTO_SHA256));
+    buf_put_str(&hex, "@invalid");
+    status = buf_status(&hex);
+    if (status == AUTH_OK) {
+        status = identity_split(buf_slice(&hex), NULL, ret);
+    }
+    buf_release(&hex);
+    return status;
+}
+
+static enum auth_status ask_store(struct lookup *l, struct slice name)
+{
+    struct detail detail = {{0}};
+    struct store *store = NULL;
+
+    enum auth_status status = plugin_identity(l->sparams, name, &l->who);
+    if (status == AUTH_BAD_NAME || status == AUTH_TOO_LONG) {
+        status = stand_in(name, &l->who);
+    }
+    if (status == AUTH_OK) {
+        status = plugin_store(l->sparams->utils, &store);
+        if (status != AUTH_OK) {
+            return status;
+        }
+        status = store_lookup(store, &l->who, (int64_t)time(NULL), &l->answer, &detail);
+    }
+    if (status != AUTH_OK) {
+        plugin_complain(l->sparams->utils, status, &detail);
+    }
+    return status;
+}
+
+static int result_code(const struct lookup *l, struct slice name)
+{
+    switch (l->answer.verdict) {
+    case AUTH_OK:
+        return SASL_OK;
+    case AUTH_DISABLED:
+    case AUTH_EXPIRED:
+        if ((l->wanted & WANT_DECOY) != 0) {
+            return l->answer.verdict == AUTH_DISABLED ? SASL_DISABLED : SASL_EXPIRED;
+        }
+        glue_log_failure(l->sparams->utils, "checkpass", l->answer.verdict, name,
+                         l->sparams->ipremoteport, NULL);
+        return SASL_BADAUTH;
+    default:
+        /* libsasl2 takes SASL_NOUSER for an authorization identity as a failure. */
+        return (l->flags & SASL_AUXPROP_AUTHZID) != 0 ? SASL_OK : SASL_NOUSER;
+    }
+}
+
+int plugin_lookup(void *glob_context, sasl_server_params_t *sparams, unsigned flags,
+                  const char *user, unsigned ulen)
+{
+    unsigned wanted = 0;
+
+    (void)glob_context;
+    if (sparams == NULL || user == NULL) {
+        return SASL_BADPARAM;
+    }
+    if (!plugin_is_configured()) {
+        return SASL_NOMECH;
+    }
+    const struct propval *props = sparams->utils->prop_get(sparams->propctx);
+    for (; props != NULL && props->name != NULL; props++) {
+        wanted |= wanted_bit(props, flags);
+    }
+    if (wanted == 0) {
+        return SASL_OK;
+    }
+    struct lookup *l = calloc(1, sizeof *l);
+    if (l == NULL) {
+        return SASL_NOMEM;
+    }
+    l->sparams = sparams;
+    l->flags = flags;
+    l->wanted = wanted;
+    struct slice name = slice_of(user, ulen);
+    enum auth_status status = ask_store(l, name);
+    if (status == AUTH_OK) {
+        set_properties(l);
+        status = l->status;
+    }
+    int code = status == AUTH_OK ? result_code(l, name) : glue_sasl_code(status);
+    crypto_wipe(l, sizeof *l);
+    free(l);
+    return code;
+}
