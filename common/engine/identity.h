@@ -36,8 +36,9 @@ MUST_USE enum auth_status identity_prepare_library(void);
 
 /*
  * Appends SASLprep(raw) to ret. Printable ASCII passes as it is. AUTH_BAD_NAME if raw is not
- * UTF-8, contains NUL, is refused by SASLprep, or comes out empty; AUTH_TOO_LONG for more than
- * the buffer's ceiling; AUTH_NO_MEMORY. Used for names (user, user@realm) and authorization ids.
+ * UTF-8, contains NUL, is refused by SASLprep, or comes out empty; AUTH_TOO_LONG if raw or the
+ * result is longer than the buffer still has room for, so give it a ceiling of the longest name
+ * wanted; AUTH_NO_MEMORY. Used for names (user, user@realm) and authorization ids.
  */
 MUST_USE enum auth_status identity_prepare_name(struct slice raw, enum identity_use use,
                                                 struct buf *ret);
@@ -48,9 +49,9 @@ MUST_USE enum auth_status identity_prepare_password(struct slice raw, enum ident
 
 /*
  * Splits a prepared name into user and realm. Without "@", or with nothing after it, the realm is
- * default_realm (itself not prepared: lower-cased here). AUTH_BAD_NAME for an empty user, a
- * second "@", no realm at all, or a space or control character in the realm; AUTH_TOO_LONG past
- * the limits. *ret is written only on success.
+ * default_realm (itself not prepared: lower-cased here; NULL or "" for none). AUTH_BAD_NAME for an
+ * empty user, a second "@", no realm at all, a control character, a space in the realm, or bytes
+ * that are not UTF-8; AUTH_TOO_LONG past the limits. *ret is written only on success.
  */
 MUST_USE enum auth_status identity_split(struct slice name, const char *default_realm,
                                          struct identity *ret);

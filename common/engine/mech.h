@@ -30,6 +30,7 @@
 enum {
     MECH_MAX_INPUT = 65536,  /* bytes of one client message; longer ones are refused unread */
     MECH_MAX_OUTPUT = 65536, /* bytes of one server message */
+    MECH_MAX_NAME = 1023,    /* bytes of one name in a message, as decoded */
 };
 
 /* Who wants in: UTF-8 as decoded from the message, not prepared. authzid.p NULL means absent. */
@@ -56,7 +57,7 @@ struct mech_secret {
     enum auth_status verdict;
     struct scram_verifier scram;
     uint8_t cram[CRYPTO_HMAC_MD5_STATE];
-    unsigned n_digest; /* 1 or 2: the same spelling in UTF-8 and in ISO-8859-1 */
+    unsigned n_digest; /* 1 or 2: the same spelling hashed as UTF-8 and as ISO-8859-1 */
     uint8_t digest[2][16];
 };
 
@@ -67,8 +68,14 @@ struct mech_host {
     const char *server_fqdn; /* for the CRAM-MD5 challenge */
     const char *realm;       /* offered by DIGEST-MD5: lower case */
 
-    /* n random bytes. Tests replay recorded nonces through it. */
+    /* n random bytes, what nonces are made of. */
     enum auth_status (*random)(void *ctx, uint8_t *ret, size_t n);
+
+    /*
+     * NULL, except where a recorded exchange is replayed: appends the text to use as nonce, for
+     * CRAM-MD5 all of the challenge before the "@". The engine's own nonce is not made then.
+     */
+    enum auth_status (*nonce)(void *ctx, struct buf *ret);
 
     /*
      * Finds the secret of a user and fills *ret (decoys where the verdict is not AUTH_OK).
@@ -113,5 +120,37 @@ struct mech_server_ops {
 
 /* Records what was wrong with the peer's message and returns AUTH_MALFORMED. */
 enum auth_status mech_malformed(struct mech_server *mech, const char *detail);
+
+/* The same with another status: return mech_refuse(mech, AUTH_TOO_LONG, "…"). */
+enum auth_status mech_refuse(struct mech_server *mech, enum auth_status status, const char *detail);
+
+/* The answer to any message after success or refusal. */
+enum auth_status mech_after_end(struct mech_server *mech);
+
+/*
+ * Checks a name as decoded from a message: AUTH_OK, AUTH_MALFORMED if it is empty or holds a NUL,
+ * AUTH_TOO_LONG past MECH_MAX_NAME, AUTH_BAD_NAME if it is not UTF-8.
+ */
+MUST_USE enum auth_status mech_check_name(struct mech_server *mech, struct slice name);
+
+/* Appends the host's nonce or a fresh one: 24 characters of base64, 144 random bits. */
+MUST_USE enum auth_status mech_put_nonce(const struct mech_host *host, struct buf *ret);
+
+/*
+ * Ask the host, and hold it to its contract: AUTH_CONTINUE, or a verdict that is none, comes back
+ * as AUTH_INTERNAL. The caller wipes *ret.
+ */
+MUST_USE enum auth_status mech_find_secret(const struct mech_host *host,
+                                           const struct mech_identity *who,
+                                           const struct mech_want *want, struct mech_secret *ret);
+MUST_USE enum auth_status mech_check_password(const struct mech_host *host,
+                                              const struct mech_identity *who,
+                                              struct slice password);
+
+/*
+ * The end of an exchange: the verdict of find_secret() if it was a refusal, else AUTH_OK or
+ * AUTH_WRONG_PASSWORD. The arithmetic has been done either way.
+ */
+enum auth_status mech_verdict(const struct mech_secret *secret, bool match);
 
 #endif

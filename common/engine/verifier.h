@@ -68,7 +68,7 @@ enum digest_realm_kind { DIGEST_REALM_OWN, DIGEST_REALM_EMPTY, DIGEST_REALM_EXTR
 
 struct digest_verifier {
     bool full_name; /* username is user@realm, not user */
-    bool latin1;    /* username, realm and password hashed as ISO-8859-1 */
+    bool latin1;    /* username, realm, password: each that fits hashed as ISO-8859-1 */
     enum digest_realm_kind realm_kind;
     uint8_t extra; /* index into extra_realm for DIGEST_REALM_EXTRA */
     uint8_t ha1[16];
@@ -114,14 +114,16 @@ void verifier_drop(struct verifier_set *set, unsigned kinds);
  * Makes all verifiers of policy->kinds for one account and password (raw UTF-8, as typed).
  * Overwrites *ret. A fresh salt for each hash. Cost: one PBKDF2 for each SCRAM hash.
  * AUTH_BAD_PASSWORD if the password is empty, longer than IDENTITY_MAX_PASSWORD bytes, not UTF-8,
- * contains NUL, or SASLprep refuses it.
+ * contains NUL, or SASLprep refuses it. AUTH_CRYPTO where OpenSSL has no MD5 and policy->kinds
+ * asks for it. On error *ret is all zero.
  */
 MUST_USE enum auth_status verifier_make(const struct identity *who, struct slice password,
                                         const struct verifier_policy *policy,
                                         struct verifier_set *ret);
 
 /*
- * SCRAM verifier from a password already prepared (RFC 5802 3). Salt as given.
+ * SCRAM verifier from a password already prepared (RFC 5802 3), salt as given. AUTH_INTERNAL for
+ * a salt or iterations outside the limits above.
  */
 MUST_USE enum auth_status verifier_make_scram(enum crypto_hash hash, struct slice prepared,
                                               struct slice salt, uint32_t iterations,
@@ -134,12 +136,16 @@ MUST_USE enum auth_status verifier_digest_ha1(struct slice username, struct slic
 /*
  * Checks a password (raw UTF-8, prepared inside as a query) against a SCRAM verifier: AUTH_OK or
  * AUTH_WRONG_PASSWORD. Costs one PBKDF2 of the verifier's iterations whatever the outcome, also
- * for a password SASLprep refuses. The comparison is in constant time.
+ * for a password SASLprep refuses. The comparison is in constant time. AUTH_NO_VERIFIER if there
+ * is none in it.
  */
 MUST_USE enum auth_status verifier_check_scram(const struct scram_verifier *verifier,
                                                struct slice password);
 
-/* The same against a crypt(3) hash (NUL-terminated). The password must hold no NUL. */
+/*
+ * The same against a crypt(3) hash (NUL-terminated), with the password as it was typed. A password
+ * with a NUL, and a "hash" that crypt(3) refuses ("*", "!", "*0"), are AUTH_WRONG_PASSWORD.
+ */
 MUST_USE enum auth_status verifier_check_crypt(const char *hash, struct slice password);
 
 /*
@@ -161,19 +167,25 @@ void verifier_put_rfc5803(struct buf *b, const struct scram_verifier *verifier);
 MUST_USE enum auth_status verifier_take_rfc5803(struct slice text, struct scram_verifier *ret);
 
 /*
- * The text form of one DIGEST-MD5 verifier, our property lmdbDigest: 32 hex digits, then
- * base64(username) "," base64(realm), as raw bytes a client would send. NUL-free.
- *   "<hex> <base64 username> <base64 realm>"
+ * The text form of one DIGEST-MD5 verifier, our property lmdbDigest, NUL-free:
+ *   32 hex digits SP base64(username) SP base64(realm)
+ * Username and realm are UTF-8 also where they were hashed as ISO-8859-1: a client that sends
+ * charset=utf-8 sends the one and hashes the other (RFC 2831 2.1.2.1), so both digests of a
+ * spelling are found under the same strings. A realm may be empty; the text ends in a space then.
  */
 void verifier_put_digest(struct buf *b, const struct verifier_set *set,
                          const struct digest_verifier *digest, const struct identity *who);
 
 /*
- * Reads that form. If its username and realm are exactly the given raw bytes, copies the digest
- * to ret and sets *ret_match; else clears it. AUTH_MALFORMED if the text is not of the form.
+ * Reads that form. If its username and realm are the strings the client sent, as UTF-8 or as
+ * ISO-8859-1, copies the digest to ret and sets *ret_match; else clears it. AUTH_MALFORMED if the
+ * text is not of the form; AUTH_NO_MEMORY. Two texts may match one spelling: both are candidates.
  */
 MUST_USE enum auth_status verifier_match_digest(struct slice text, struct slice username,
                                                 struct slice realm, uint8_t ret[16],
                                                 bool *ret_match);
+
+/* Exactly 32 lower-case hexadecimal digits to 16 bytes; false for anything else. */
+MUST_USE bool verifier_decode_md5(struct slice hex, uint8_t ret[16]);
 
 #endif

@@ -1,1 +1,253 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The text forms of verifiers: what crosses libsasl2 as a property, and what exports carry. */
+#include <string.h>
+
+#include "engine/verifier.h"
+
+enum { MD5_SIZE = 16 };
+
+static const char *const scram_names[VERIFIER_SCRAM_HASHES] = {"SCRAM-SHA-1", "SCRAM-SHA-256",
+                                                               "SCRAM-SHA-512"};
+
+const char *verifier_scram_name(enum crypto_hash hash)
+{
+    return scram_names[verifier_scram_slot(hash)];
+}
+
+void verifier_put_rfc5803(struct buf *b, const struct scram_verifier *verifier)
+{
+    const size_t size = crypto_hash_size(verifier->hash);
+
+    buf_put_str(b, verifier_scram_name(verifier->hash));
+    buf_put_byte(b, '$');
+    buf_put_decimal(b, verifier->iterations);
+    buf_put_byte(b, ':');
+    crypto_base64_put(b, slice_of(verifier->salt, verifier->salt_len));
+    buf_put_byte(b, '$');
+    crypto_base64_put(b, slice_of(verifier->stored_key, size));
+    buf_put_byte(b, ':');
+    crypto_base64_put(b, slice_of(verifier->server_key, size));
+}
+
+static bool is_scheme_char(uint8_t c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c >= '-' && c <= '/') || c == '_';
+}
+
+/* scheme = 1*( upper-case letter / digit / "-" / "." / "/" / "_" ) (RFC 3112 2). */
+static bool take_scheme(struct slice *s, struct slice *ret)
+{
+    size_t n = 0;
+
+    while (n < s->n && is_scheme_char(s->p[n])) {
+        n++;
+    }
+    return n > 0 && slice_take(s, n, ret);
+}
+
+/* s = w "$" w, w = *SP (RFC 3112 2). The edges of the value may have spaces too. */
+static void skip_spaces(struct slice *s)
+{
+    while (slice_take_literal(s, " ")) {
+    }
+}
+
+static bool take_dollar(struct slice *s)
+{
+    skip_spaces(s);
+    if (!slice_take_literal(s, "$")) {
+        return false;
+    }
+    skip_spaces(s);
+    return true;
+}
+
+static enum auth_status decode_exact(struct slice text, uint8_t *ret, size_t n)
+{
+    size_t got;
+
+    enum auth_status status = crypto_base64_take(text, ret, n, &got);
+    if (status != AUTH_OK) {
+        return auth_status_is_outage(status) ? status : AUTH_MALFORMED;
+    }
+    return got == n ? AUTH_OK : AUTH_MALFORMED;
+}
+
+static enum auth_status decode_salt(struct slice text, struct scram_verifier *ret)
+{
+    size_t got;
+
+    enum auth_status status = crypto_base64_take(text, ret->salt, VERIFIER_MAX_SALT, &got);
+    if (status != AUTH_OK) {
+        return auth_status_is_outage(status) ? status : AUTH_MALFORMED;
+    }
+    ret->salt_len = (uint8_t)got;
+    return got > 0 ? AUTH_OK : AUTH_MALFORMED;
+}
+
+static bool find_scheme(struct slice scheme, enum crypto_hash *ret)
+{
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        if (slice_equal_str(scheme, scram_names[i])) {
+            *ret = verifier_scram_hash(i);
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * authPasswordValue = w scheme s authInfo s authValue w
+ * authInfo = iter-count ":" salt, authValue = stored-key ":" server-key (RFC 5803 2)
+ */
+enum auth_status verifier_take_rfc5803(struct slice text, struct scram_verifier *ret)
+{
+    enum auth_status status = AUTH_MALFORMED;
+    struct scram_verifier made = {.iterations = 0};
+    struct slice scheme;
+    struct slice salt;
+    struct slice stored;
+    struct slice server;
+
+    skip_spaces(&text);
+    if (!take_scheme(&text, &scheme) || !take_dollar(&text)) {
+        return AUTH_MALFORMED;
+    }
+    if (!find_scheme(scheme, &made.hash)) {
+        return AUTH_NO_VERIFIER;
+    }
+    /* Spaces before "$" and at the end belong to the frame, not to base64, which has none. */
+    struct slice salt_field;
+    if (!slice_take_decimal(&text, VERIFIER_MAX_ITERATIONS, &made.iterations) ||
+        made.iterations == 0 || !slice_take_literal(&text, ":") ||
+        !slice_take_until(&text, '$', &salt_field)) {
+        return AUTH_MALFORMED;
+    }
+    skip_spaces(&text);
+    slice_take_run(&salt_field, ' ', &salt);
+    skip_spaces(&salt_field);
+    if (salt_field.n != 0 || !slice_take_until(&text, ':', &stored)) {
+        return AUTH_MALFORMED;
+    }
+    slice_take_run(&text, ' ', &server);
+    skip_spaces(&text);
+    if (text.n != 0) {
+        return AUTH_MALFORMED;
+    }
+    const size_t size = crypto_hash_size(made.hash);
+    if ((status = decode_salt(salt, &made)) == AUTH_OK &&
+        (status = decode_exact(stored, made.stored_key, size)) == AUTH_OK &&
+        (status = decode_exact(server, made.server_key, size)) == AUTH_OK) {
+        *ret = made;
+    }
+    crypto_wipe(&made, sizeof made);
+    return status;
+}
+
+void verifier_put_digest(struct buf *b, const struct verifier_set *set,
+                         const struct digest_verifier *digest, const struct identity *who)
+{
+    struct slice realm = slice_of("", 0);
+    struct buf name;
+
+    buf_init(&name, IDENTITY_MAX_USER + 1 + IDENTITY_MAX_REALM);
+    if (digest->full_name) {
+        identity_put(&name, who);
+    } else {
+        buf_put_str(&name, who->user);
+    }
+    if (digest->realm_kind == DIGEST_REALM_OWN) {
+        realm = slice_str(who->realm);
+    } else if (digest->realm_kind == DIGEST_REALM_EXTRA && digest->extra < set->n_extra_realms) {
+        realm = slice_str(set->extra_realm[digest->extra]);
+    }
+    buf_put_hex(b, digest->ha1, sizeof digest->ha1);
+    buf_put_byte(b, ' ');
+    crypto_base64_put(b, buf_slice(&name));
+    buf_put_byte(b, ' ');
+    crypto_base64_put(b, realm);
+    if (buf_status(&name) != AUTH_OK && buf_status(b) == AUTH_OK) {
+        b->status = buf_status(&name);
+    }
+    buf_release(&name);
+}
+
+static bool hex_digit(uint8_t c, uint8_t *ret)
+{
+    if (c >= '0' && c <= '9') {
+        *ret = (uint8_t)(c - '0');
+    } else if (c >= 'a' && c <= 'f') {
+        *ret = (uint8_t)(c - 'a' + 10);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool verifier_decode_md5(struct slice hex, uint8_t ret[16])
+{
+    uint8_t high;
+    uint8_t low;
+
+    if (hex.n != 2 * (size_t)MD5_SIZE) {
+        return false;
+    }
+    for (size_t i = 0; i < MD5_SIZE; i++) {
+        if (!hex_digit(hex.p[2 * i], &high) || !hex_digit(hex.p[2 * i + 1], &low)) {
+            return false;
+        }
+        ret[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+/* True if what a client sent is this string, as UTF-8 or as ISO-8859-1. */
+static enum auth_status same_spelling(struct slice base64, struct slice sent, bool *ret)
+{
+    enum { MAX_NAME = IDENTITY_MAX_USER + 1 + IDENTITY_MAX_REALM };
+    uint8_t kept[MAX_NAME];
+    size_t n;
+    struct buf converted;
+
+    enum auth_status status = crypto_base64_take(base64, kept, sizeof kept, &n);
+    if (status != AUTH_OK) {
+        return auth_status_is_outage(status) ? status : AUTH_MALFORMED;
+    }
+    *ret = slice_equal(slice_of(kept, n), sent);
+    if (*ret || sent.n > MAX_NAME || identity_is_utf8(sent)) {
+        return AUTH_OK;
+    }
+    buf_init(&converted, 2 * (size_t)MAX_NAME);
+    identity_from_latin1(sent, &converted);
+    status = buf_status(&converted);
+    *ret = status == AUTH_OK && slice_equal(slice_of(kept, n), buf_slice(&converted));
+    buf_release(&converted);
+    return status;
+}
+
+enum auth_status verifier_match_digest(struct slice text, struct slice username, struct slice realm,
+                                       uint8_t ret[16], bool *ret_match)
+{
+    uint8_t ha1[MD5_SIZE];
+    struct slice hex;
+    struct slice name;
+    bool same_name = false;
+    bool same_realm = false;
+
+    *ret_match = false;
+    if (!slice_take_until(&text, ' ', &hex) || !verifier_decode_md5(hex, ha1) ||
+        !slice_take_until(&text, ' ', &name) || name.n == 0) {
+        crypto_wipe(ha1, sizeof ha1);
+        return AUTH_MALFORMED;
+    }
+    enum auth_status status = same_spelling(name, username, &same_name);
+    if (status == AUTH_OK) {
+        status = same_spelling(text, realm, &same_realm);
+    }
+    if (status == AUTH_OK && same_name && same_realm) {
+        memcpy(ret, ha1, sizeof ha1);
+        *ret_match = true;
+    }
+    crypto_wipe(ha1, sizeof ha1);
+    return status;
+}
