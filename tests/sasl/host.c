@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -153,7 +154,8 @@ static void add_user(struct store *store, const struct verifier_policy *policy,
     assert_int_equal(store_write_batch(store, &record, 1, NULL, NULL), AUTH_OK);
 }
 
-void store_dir_make(struct store_dir *ret, const struct host_user *users, size_t n)
+static void make_store(struct store_dir *ret, bool have_group, gid_t group,
+                       const struct host_user *users, size_t n)
 {
     struct detail detail = {{0}};
     struct store *store = NULL;
@@ -165,6 +167,8 @@ void store_dir_make(struct store_dir *ret, const struct host_user *users, size_t
     struct store_create_options create = {
         .path = ret->path,
         .key_path = ret->key_path,
+        .have_group = have_group,
+        .group = group,
         .policy = {.kinds = VERIFIER_DEFAULT,
                    .iterations = VERIFIER_MIN_ITERATIONS,
                    .n_extra_realms = 1,
@@ -182,6 +186,18 @@ void store_dir_make(struct store_dir *ret, const struct host_user *users, size_t
         add_user(store, &create.policy, &users[i]);
     }
     store_close(store);
+}
+
+void store_dir_make(struct store_dir *ret, const struct host_user *users, size_t n)
+{
+    make_store(ret, false, 0, users, n);
+}
+
+void store_dir_make_for_group(struct store_dir *ret, gid_t group, const struct host_user *users,
+                              size_t n)
+{
+    make_store(ret, true, group, users, n);
+    assert_int_equal(chmod(ret->dir, 0755), 0);
 }
 
 void store_dir_remove(struct store_dir *dir)

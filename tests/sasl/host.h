@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include <sasl/sasl.h>
 
@@ -33,6 +34,10 @@ struct host_user {
 
 /* Makes the store with 4096 iterations, the extra realm HOST_FQDN and these users. */
 void store_dir_make(struct store_dir *ret, const struct host_user *users, size_t n);
+
+/* The same, readable by a group too (data 0640, lock 0660, key 0640). */
+void store_dir_make_for_group(struct store_dir *ret, gid_t group, const struct host_user *users,
+                              size_t n);
 void store_dir_remove(struct store_dir *dir);
 
 /* Sets an option, NULL takes it away. The strings must outlive the host. */

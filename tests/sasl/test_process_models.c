@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The five ways servers have of living with a plugin, each played by a small process of its own:
+ * who is root when, who forks between initialisation and lookup, who unloads and loads again.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <grp.h>
+#include <pthread.h>
+
+#include <cmocka.h>
+
+#include "client.h"
+#include "host.h"
+
+enum { NOBODY = 65534, THREADS = 16, LOGINS_PER_THREAD = 50, EXIM_AUTHENTICATORS = 6 };
+
+static const struct host_user users[] = {
+    {.user = "alice", .realm = HOST_REALM, .password = "secret"},
+    {.user = "bob", .realm = HOST_REALM, .password = "bobpw"},
+};
+
+static struct store_dir store;
+
+/* libsasl2's code of a CRAM-MD5 login. No cmocka assertion: also called in threads. */
+static int login(const char *user, const char *password)
+{
+    struct client c;
+    struct buf message;
+    const char *out = NULL;
+    unsigned n = 0;
+    sasl_conn_t *conn = NULL;
+
+    if (sasl_server_new("smtp", HOST_FQDN, HOST_REALM, NULL, NULL, NULL, 0, &conn) != SASL_OK) {
+        return SASL_FAIL;
+    }
+    int code = sasl_server_start(conn, "CRAM-MD5", NULL, 0, &out, &n);
+    if (code == SASL_CONTINUE) {
+        client_init(&c, user, password);
+        buf_init(&message, 1024);
+        client_cram(&c, slice_of(out, n), &message);
+        code = sasl_server_step(conn, buf_text(&message), (unsigned)message.n, &out, &n);
+        buf_release(&message);
+        client_release(&c);
+    }
+    sasl_dispose(&conn);
+    return code;
+}
+
+/* 0 if logins go as they should; a number that says which did not. */
+static int logins_work(void)
+{
+    return login("alice", "secret") != SASL_OK         ? 1
+           : login("alice", "wrong") != SASL_BADAUTH   ? 2
+           : login("nobody", "secret") != SASL_BADAUTH ? 3
+           : login("bob", "bobpw") != SASL_OK          ? 4
+                                                       : 0;
+}
+
+/* Runs a model in a process of its own and expects it to exit with 0. */
+static void in_a_process(int (*model)(void))
+{
+    int status = 0;
+
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int failed = model();
+        if (failed != 0) {
+            fprintf(stderr, "step %d failed; log:\n%s", failed, host_log());
+        }
+        fflush(NULL);
+        _exit(failed);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static int wait_for(pid_t pid)
+{
+    int status = 0;
+
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) {
+        return 99;
+    }
+    return WEXITSTATUS(status);
+}
+
+static bool become_nobody(void)
+{
+    return setgroups(0, NULL) == 0 && setgid(NOBODY) == 0 && setuid(NOBODY) == 0;
+}
+
+/* Postfix smtpd: initialises as root outside, looks up as another user inside the jail. */
+static int postfix(void)
+{
+    char jail[] = "/tmp/sasl-lmdb-jail-XXXXXX";
+
+    if (mkdtemp(jail) == NULL) {
+        return 90;
+    }
+    host_start();
+    bool jailed = chroot(jail) == 0 && chdir("/") == 0 && become_nobody();
+    return jailed ? logins_work() : 91;
+}
+
+/* Exim: initialised and unloaded once for each authenticator, then again in each child. */
+static int exim(void)
+{
+    for (int i = 0; i < EXIM_AUTHENTICATORS; i++) {
+        host_start();
+        if (i % 2 == 0 && logins_work() != 0) {
+            return 10 + i;
+        }
+        host_stop();
+    }
+    for (int i = 0; i < 3; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (!become_nobody()) {
+                _exit(92);
+            }
+            host_start();
+            int failed = logins_work();
+            host_stop();
+            _exit(failed);
+        }
+        int failed = wait_for(pid);
+        if (failed != 0) {
+            return failed;
+        }
+    }
+    return 0;
+}
+
+static void *log_in_repeatedly(void *arg)
+{
+    int *failed = arg;
+
+    for (int i = 0; i < LOGINS_PER_THREAD && *failed == 0; i++) {
+        *failed = logins_work();
+    }
+    return NULL;
+}
+
+/* slapd: initialises, forks into the background, looks up in many threads. */
+static int slapd(void)
+{
+    if (!become_nobody()) {
+        return 92;
+    }
+    host_start();
+    /* The parent has looked something up, so its environment is in use when it forks. */
+    if (logins_work() != 0) {
+        return 9;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        pthread_t threads[THREADS];
+        int failed[THREADS] = {0};
+        int worst = 0;
+        for (size_t i = 0; i < THREADS; i++) {
+            if (pthread_create(&threads[i], NULL, log_in_repeatedly, &failed[i]) != 0) {
+                _exit(93);
+            }
+        }
+        for (size_t i = 0; i < THREADS; i++) {
+            pthread_join(threads[i], NULL);
+            worst = failed[i] > worst ? failed[i] : worst;
+        }
+        host_stop();
+        _exit(worst);
+    }
+    int failed = wait_for(pid);
+    return failed != 0 ? failed : logins_work();
+}
+
+/* sendmail: initialises as root, forks twice, then gives up root. */
+static int sendmail(void)
+{
+    host_start();
+    pid_t daemon = fork();
+    if (daemon == 0) {
+        pid_t connection = fork();
+        if (connection == 0) {
+            _exit(become_nobody() ? logins_work() : 92);
+        }
+        _exit(wait_for(connection));
+    }
+    return wait_for(daemon);
+}
+
+/* Cyrus imapd: never root, one process, many connections; and a host that starts over. */
+static int imapd(void)
+{
+    if (!become_nobody()) {
+        return 92;
+    }
+    for (int i = 0; i < 3; i++) {
+        host_start();
+        for (int j = 0; j < 20; j++) {
+            int failed = logins_work();
+            if (failed != 0) {
+                return failed;
+            }
+        }
+        host_stop();
+    }
+    return 0;
+}
+
+static void model_postfix(void **state)
+{
+    (void)state;
+    in_a_process(postfix);
+}
+
+static void model_exim(void **state)
+{
+    (void)state;
+    in_a_process(exim);
+}
+
+static void model_slapd(void **state)
+{
+    (void)state;
+    in_a_process(slapd);
+}
+
+static void model_sendmail(void **state)
+{
+    (void)state;
+    in_a_process(sendmail);
+}
+
+static void model_imapd(void **state)
+{
+    (void)state;
+    in_a_process(imapd);
+}
+
+/* Nothing configured: loaded by a service that has nothing to do with us. */
+static int inert(void)
+{
+    host_option("auxprop_plugin", NULL);
+    host_option("lmdb_path", NULL);
+    host_option("lmdb_keyfile", NULL);
+    host_start();
+    /* Not one line about a store nobody asked for. */
+    if (host_log()[0] != '\0') {
+        return 1;
+    }
+    /* With no other auxprop plugin there is nobody to ask: an outage, not a wrong password. */
+    if (login("alice", "secret") != SASL_UNAVAIL) {
+        return 2;
+    }
+    struct propctx *ctx = prop_new(0);
+    static const char *names[] = {"userPassword", NULL};
+    sasl_conn_t *conn = host_connect(HOST_REALM, true);
+    if (prop_request(ctx, names) != SASL_OK || prop_set(ctx, "userPassword", "x", 1) != SASL_OK ||
+        sasl_auxprop_store(conn, ctx, "alice") != SASL_CONSTRAINT_VIOLAT ||
+        sasl_auxprop_store(NULL, NULL, NULL) != SASL_CONSTRAINT_VIOLAT) {
+        return 3;
+    }
+    prop_dispose(&ctx);
+    sasl_dispose(&conn);
+    host_stop();
+    return 0;
+}
+
+static void inert_where_not_configured(void **state)
+{
+    (void)state;
+    in_a_process(inert);
+}
+
+/* The store appears after the server has started. */
+static int late(void)
+{
+    char hidden[112];
+
+    snprintf(hidden, sizeof hidden, "%s.hidden", store.path);
+    if (rename(store.path, hidden) != 0) {
+        return 90;
+    }
+    host_start();
+    if (login("alice", "secret") != SASL_UNAVAIL || strstr(host_log(), "reason=store") == NULL ||
+        strstr(host_log(), store.path) == NULL) {
+        return 1;
+    }
+    if (rename(hidden, store.path) != 0) {
+        return 91;
+    }
+    return logins_work();
+}
+
+static void a_store_missing_at_start_is_tried_again(void **state)
+{
+    (void)state;
+    in_a_process(late);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (getuid() != 0) {
+        fprintf(stderr, "skipped: needs root for chroot and setuid\n");
+        exit(77);
+    }
+    store_dir_make_for_group(&store, NOBODY, users, sizeof users / sizeof users[0]);
+    host_use_store(&store);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    store_dir_remove(&store);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(model_postfix),
+        cmocka_unit_test(model_exim),
+        cmocka_unit_test(model_slapd),
+        cmocka_unit_test(model_sendmail),
+        cmocka_unit_test(model_imapd),
+        cmocka_unit_test(inert_where_not_configured),
+        cmocka_unit_test(a_store_missing_at_start_is_tried_again),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
