@@ -1,5 +1,111 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-int main(void)
+/* sasl-lmdb: looks at the options in front of the verb and hands over to the verb. */
+#include <stdio.h>
+#include <string.h>
+
+#include "privilege.h"
+#include "tool.h"
+
+static const struct verb *const verbs[] = {
+    &verb_init, &verb_list, &verb_show, &verb_verify, &verb_enable, &verb_disable, &verb_import,
+};
+enum { VERBS = sizeof verbs / sizeof verbs[0] };
+
+enum { OPTION_VERSION = TOOL_LONG_ONLY };
+
+static const char usage[] =
+    "Usage: sasl-lmdb [-f STORE] [-k KEYFILE] VERB [OPTION]... [ARGUMENT]...\n"
+    "Administers a store of SASL accounts that holds no password.\n"
+    "\n"
+    "  -f STORE      data file (default " STORE_DEFAULT_PATH ")\n"
+    "  -k KEYFILE    key file (default " STORE_DEFAULT_KEY_PATH ")\n"
+    "  -h, --help    this text; after a verb, the verb's own\n"
+    "      --version\n"
+    "\n"
+    "Verbs:\n";
+
+static const char usage_end[] =
+    "\n"
+    "Exit status: 0 done, 1 refused or not found, 2 wrong usage, 3 store or system error.\n";
+
+static int print_help(const struct tool *tool)
 {
-    return 3;
+    fputs(usage, stdout);
+    for (size_t i = 0; i < VERBS; i++) {
+        printf("  %-12s  %s\n", verbs[i]->name, verbs[i]->summary);
+    }
+    fputs(usage_end, stdout);
+    return tool_flush(tool) ? TOOL_DONE : TOOL_FAILED;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < VERBS; i++) {
+        if (strcmp(verbs[i]->name, name) == 0) {
+            return verbs[i];
+        }
+    }
+    return NULL;
+}
+
+/* The options in front of the verb: "+" stops getopt at the first word that is none. */
+static int read_globals(struct tool *tool, int argc, char **argv, bool *ret_go_on)
+{
+    static const struct option longs[] = {{"version", no_argument, NULL, OPTION_VERSION},
+                                          TOOL_COMMON_OPTIONS};
+    const char letters[] = "+:" TOOL_COMMON_LETTERS;
+    opterr = 0;
+    int option;
+    while ((option = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        switch (option) {
+        case 'f':
+            tool->store_path = optarg;
+            break;
+        case 'k':
+            tool->key_path = optarg;
+            break;
+        case 'h':
+        case TOOL_OPTION_HELP:
+            return print_help(tool);
+        case OPTION_VERSION:
+            puts("sasl-lmdb " SASL_LMDB_VERSION);
+            return tool_flush(tool) ? TOOL_DONE : TOOL_FAILED;
+        default:
+            return tool_option_error(tool, argc, argv, option);
+        }
+    }
+    *ret_go_on = true;
+    return TOOL_DONE;
+}
+
+int main(int argc, char **argv)
+{
+    struct tool tool = {
+        .program = "sasl-lmdb",
+        .store_path = STORE_DEFAULT_PATH,
+        .key_path = STORE_DEFAULT_KEY_PATH,
+    };
+    privilege_confine();
+    bool go_on = false;
+    int code = read_globals(&tool, argc, argv, &go_on);
+    if (!go_on) {
+        return code;
+    }
+    if (optind >= argc) {
+        return tool_usage_error(&tool, "which verb?");
+    }
+    const struct verb *verb = find_verb(argv[optind]);
+    if (verb == NULL) {
+        return tool_usage_error(&tool, "\"%s\" is not a verb", argv[optind]);
+    }
+    argc -= optind;
+    argv += optind;
+    optind = 0; /* glibc: start over, with a fresh permutation of argv */
+    tool.verb = verb->name;
+    tool.usage = verb->usage;
+    code = verb->run(&tool, argc, argv);
+    if (!tool_flush(&tool) && code == TOOL_DONE) {
+        code = TOOL_FAILED;
+    }
+    return code;
 }

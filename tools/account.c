@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "account.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const struct {
+    unsigned kind;
+    const char *name;
+} kind_names[] = {
+    {VERIFIER_SCRAM_SHA_1, "SCRAM-SHA-1"},
+    {VERIFIER_SCRAM_SHA_256, "SCRAM-SHA-256"},
+    {VERIFIER_SCRAM_SHA_512, "SCRAM-SHA-512"},
+    {VERIFIER_CRAM_MD5, "CRAM-MD5"},
+    {VERIFIER_DIGEST_MD5, "DIGEST-MD5"},
+    {VERIFIER_CHECKPASS_MD5, "checkpass"},
+    {VERIFIER_CRYPT, "crypt"},
+};
+enum { KINDS = sizeof kind_names / sizeof kind_names[0] };
+
+enum { TEXT_MAX = 256 }; /* bytes of any of the short texts below */
+
+enum auth_status account_init(struct account *account, const struct record *record)
+{
+    const struct verifier_set *verifiers = &record->verifiers;
+    *account = (struct account){
+        .user = strdup(record->who.user),
+        .realm = strdup(record->who.realm),
+        .kinds = verifier_kinds(verifiers),
+        .flags = record->flags,
+        .created = record->created,
+        .changed = record->changed,
+        .expires = record->expires,
+    };
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        account->iterations[i] = verifiers->scram[i].iterations;
+    }
+    if (account->user == NULL || account->realm == NULL) {
+        account_release(account);
+        return AUTH_NO_MEMORY;
+    }
+    return AUTH_OK;
+}
+
+void account_release(struct account *account)
+{
+    free(account->user);
+    free(account->realm);
+    *account = (struct account){.user = NULL};
+}
+
+const char *account_class(unsigned kinds)
+{
+    return (kinds & VERIFIER_LEGACY) != 0 ? "legacy" : "strict";
+}
+
+void account_put_kinds(struct buf *b, unsigned kinds, const char *separator)
+{
+    bool first = true;
+    for (size_t i = 0; i < KINDS; i++) {
+        if ((kinds & kind_names[i].kind) == 0) {
+            continue;
+        }
+        if (!first) {
+            buf_put_str(b, separator);
+        }
+        buf_put_str(b, kind_names[i].name);
+        first = false;
+    }
+    if (first) {
+        buf_put_byte(b, '-');
+    }
+}
+
+/* One name of a list. crypt(3) hashes come from elsewhere and cannot be asked for. */
+static unsigned kind_by_name(struct slice name)
+{
+    if (slice_equal_nocase(name, slice_str("default"))) {
+        return VERIFIER_DEFAULT;
+    }
+    if (slice_equal_nocase(name, slice_str("strict"))) {
+        return VERIFIER_SCRAM;
+    }
+    for (size_t i = 0; i < KINDS; i++) {
+        if (kind_names[i].kind != VERIFIER_CRYPT &&
+            slice_equal_nocase(name, slice_str(kind_names[i].name))) {
+            return kind_names[i].kind;
+        }
+    }
+    return 0;
+}
+
+bool account_take_kinds(struct slice text, unsigned *ret, struct slice *ret_bad)
+{
+    unsigned kinds = 0;
+    bool more = true;
+    while (more) {
+        struct slice name;
+        slice_take_run(&text, ',', &name);
+        more = slice_take_literal(&text, ",");
+        unsigned kind = kind_by_name(name);
+        if (kind == 0) {
+            *ret_bad = name;
+            return false;
+        }
+        kinds |= kind;
+    }
+    *ret = kinds;
+    return true;
+}
+
+uint32_t account_iterations(const struct account *account)
+{
+    uint32_t least = 0;
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        uint32_t n = account->iterations[i];
+        if (n != 0 && (least == 0 || n < least)) {
+            least = n;
+        }
+    }
+    return least;
+}
+
+static bool is_expired(const struct account *account, int64_t now)
+{
+    return account->expires != 0 && account->expires <= now;
+}
+
+void account_put_flags(struct buf *b, const struct account *account, int64_t now)
+{
+    bool disabled = (account->flags & RECORD_DISABLED) != 0;
+    bool expired = is_expired(account, now);
+    buf_put_str(b, disabled ? "disabled" : "");
+    buf_put_str(b, disabled && expired ? "," : "");
+    buf_put_str(b, expired ? "expired" : "");
+    buf_put_str(b, disabled || expired ? "" : "-");
+}
+
+void account_put_time(struct buf *b, int64_t when)
+{
+    char text[TEXT_MAX];
+    time_t seconds = (time_t)when;
+    struct tm utc;
+    if (when == 0 || gmtime_r(&seconds, &utc) == NULL ||
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
+        buf_put_byte(b, '-');
+        return;
+    }
+    buf_put_str(b, text);
+}
+
+static json_t *time_json(int64_t when)
+{
+    if (when == 0) {
+        return json_null();
+    }
+    struct buf text;
+    buf_init(&text, TEXT_MAX);
+    account_put_time(&text, when);
+    json_t *value = json_string(buf_text(&text));
+    buf_release(&text);
+    return value;
+}
+
+static json_t *kinds_json(unsigned kinds)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < KINDS; i++) {
+        if ((kinds & kind_names[i].kind) != 0) {
+            json_array_append_new(names, json_string(kind_names[i].name));
+        }
+    }
+    return names;
+}
+
+static json_t *iterations_json(const struct account *account)
+{
+    json_t *counts = json_object();
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        if (account->iterations[i] != 0) {
+            json_object_set_new(counts, verifier_scram_name(verifier_scram_hash(i)),
+                                json_integer(account->iterations[i]));
+        }
+    }
+    return counts;
+}
+
+json_t *account_json(const struct account *account, int64_t now)
+{
+    bool disabled = (account->flags & RECORD_DISABLED) != 0;
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:o}", "user", account->user,
+                     "realm", account->realm, "class", account_class(account->kinds), "verifiers",
+                     kinds_json(account->kinds), "iterations", iterations_json(account), "disabled",
+                     disabled ? 1 : 0, "expired", is_expired(account, now) ? 1 : 0, "created",
+                     time_json(account->created), "changed", time_json(account->changed), "expires",
+                     time_json(account->expires));
+}
+
+enum auth_status account_print_json(const struct tool *tool, json_t *value)
+{
+    if (value == NULL) {
+        return tool_report(tool, AUTH_NO_MEMORY, NULL, "JSON");
+    }
+    json_dumpf(value, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref(value);
+    putchar('\n');
+    return tool_flush(tool) ? AUTH_OK : AUTH_UNAVAILABLE;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sasl-lmdb import: accounts from a file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "import.h"
+#include "names.h"
+#include "tool.h"
+
+enum {
+    OPTION_FORMAT = TOOL_LONG_ONLY,
+    OPTION_FROM_LINE,
+    OPTION_STRICT,
+    OPTION_DRY_RUN,
+    OPTION_JSON,
+};
+
+static const struct option longs[] = {{"format", required_argument, NULL, OPTION_FORMAT},
+                                      {"from-line", required_argument, NULL, OPTION_FROM_LINE},
+                                      {"strict", no_argument, NULL, OPTION_STRICT},
+                                      {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+                                      {"json", no_argument, NULL, OPTION_JSON},
+                                      TOOL_COMMON_OPTIONS};
+
+static const char usage[] =
+    "Usage: sasl-lmdb import --format FORMAT [OPTION]... FILE\n"
+    "Brings in accounts from a file, or from standard input where FILE is \"-\". An account\n"
+    "that exists gets the new password. A bad line is reported by its number and skipped.\n"
+    "\n"
+    "Formats:\n"
+    "  tsv    user TAB realm TAB password. The password is everything behind the second\n"
+    "         tab, byte for byte. Without a realm in the line (or behind an \"@\" in user)\n"
+    "         it is that of -u. If the first line ends in CR LF, all lines have to, and the\n"
+    "         CR is no part of the password. Empty lines are skipped. Where a name comes\n"
+    "         twice the later line counts.\n"
+    "\n"
+    "      --format FORMAT      see above\n"
+    "  -u REALM                 the realm of lines without one\n"
+    "      --strict             one bad line stops everything before anything is written\n"
+    "      --dry-run            only check, and say what would be imported\n"
+    "      --from-line N        skip the lines before N: to go on after an interruption\n"
+    "      --json               the summary as JSON\n"
+    "  -f STORE, -k KEYFILE     data file and key file\n"
+    "\n"
+    "Exit status: 0 all lines are in, 1 lines were skipped or refused, 3 the import could\n"
+    "not be finished (the message says from which line to go on).\n";
+
+static const struct import_format *const formats[] = {&import_tsv};
+
+struct arguments {
+    struct import_options import;
+    char realm[IDENTITY_MAX_REALM + 1];
+    bool json;
+};
+
+static int take_format(const struct tool *tool, struct arguments *arguments, const char *name)
+{
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        if (strcmp(formats[i]->name, name) == 0) {
+            arguments->import.format = formats[i];
+            return TOOL_DONE;
+        }
+    }
+    return tool_usage_error(tool, "--format: \"%s\" is not a format", name);
+}
+
+static int take_realm(const struct tool *tool, struct arguments *arguments, const char *realm)
+{
+    struct detail detail = {.text = ""};
+    enum auth_status status = names_realm(realm, arguments->realm, &detail);
+    if (status != AUTH_OK) {
+        return tool_usage_error(tool, "-u: %s", detail_text(&detail, status));
+    }
+    return TOOL_DONE;
+}
+
+static int take_from_line(const struct tool *tool, struct arguments *arguments, const char *text)
+{
+    uint32_t line = 0;
+    if (!tool_decimal(text, 1, UINT32_MAX, &line)) {
+        return tool_usage_error(tool, "--from-line takes a number from 1 on");
+    }
+    arguments->import.from_line = line;
+    return TOOL_DONE;
+}
+
+static int take_option(const struct tool *tool, struct arguments *arguments, int option,
+                       const char *value)
+{
+    switch (option) {
+    case OPTION_FORMAT:
+        return take_format(tool, arguments, value);
+    case OPTION_FROM_LINE:
+        return take_from_line(tool, arguments, value);
+    case 'u':
+        return take_realm(tool, arguments, value);
+    case OPTION_STRICT:
+        arguments->import.strict = true;
+        return TOOL_DONE;
+    case OPTION_DRY_RUN:
+        arguments->import.dry_run = true;
+        return TOOL_DONE;
+    default:
+        arguments->json = true;
+        return TOOL_DONE;
+    }
+}
+
+static enum auth_status print_summary(const struct tool *tool, const struct import_counts *counts,
+                                      const struct arguments *arguments)
+{
+    bool dry_run = arguments->import.dry_run;
+    uint64_t replaced = counts->written - counts->created;
+    if (arguments->json) {
+        return account_print_json(
+            tool,
+            json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "imported", (json_int_t)counts->written,
+                      "new", (json_int_t)counts->created, "replaced", (json_int_t)replaced,
+                      "skipped", (json_int_t)counts->skipped, "repeated",
+                      (json_int_t)counts->repeated, "dry_run", dry_run ? 1 : 0));
+    }
+    printf("%s %" PRIu64 " accounts: %" PRIu64 " new, %" PRIu64 " replaced; %" PRIu64
+           " lines skipped\n",
+           dry_run ? "would import" : "imported", counts->written, counts->created, replaced,
+           counts->skipped);
+    return AUTH_OK;
+}
+
+/* The file is opened before the store: as root, who may not be root any longer after that. */
+static int import(const struct tool *tool, struct arguments *arguments, const char *name)
+{
+    bool standard_input = strcmp(name, "-") == 0;
+    struct import_counts counts;
+    arguments->import.name = standard_input ? "standard input" : name;
+    arguments->import.fd = STDIN_FILENO;
+    arguments->import.default_realm = arguments->realm;
+    if (!standard_input) {
+        arguments->import.fd = open(name, O_RDONLY | O_CLOEXEC);
+    }
+    if (arguments->import.fd < 0) {
+        tool_say(tool, "%s: cannot be opened: %s", name, strerror(errno));
+        return TOOL_FAILED;
+    }
+    enum auth_status status = import_run(tool, &arguments->import, &counts);
+    if (!standard_input) {
+        close(arguments->import.fd);
+    }
+    if (status != AUTH_OK) {
+        return tool_exit_code(status);
+    }
+    status = print_summary(tool, &counts, arguments);
+    if (status == AUTH_OK && counts.skipped != 0) {
+        return TOOL_REFUSED;
+    }
+    return tool_exit_code(status);
+}
+
+static int run(struct tool *tool, int argc, char **argv)
+{
+    const struct tool_options options = {":u:" TOOL_COMMON_LETTERS, longs};
+    struct arguments arguments = {.import.from_line = 1, .realm = ""};
+    int option;
+    int code = TOOL_DONE;
+    while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
+        code = take_option(tool, &arguments, option, optarg);
+        if (code != TOOL_DONE) {
+            return code;
+        }
+    }
+    if (option == TOOL_OPTIONS_STOP) {
+        return code;
+    }
+    if (arguments.import.format == NULL) {
+        return tool_usage_error(tool, "--format is missing");
+    }
+    if (optind != argc - 1) {
+        return tool_usage_error(tool, "takes one FILE, or \"-\" for standard input");
+    }
+    return import(tool, &arguments, argv[optind]);
+}
+
+const struct verb verb_import = {
+    .name = "import",
+    .summary = "bring in accounts from a file",
+    .usage = usage,
+    .run = run,
+};

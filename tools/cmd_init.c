@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sasl-lmdb init: makes a store and its key. */
+#include <errno.h>
+#include <grp.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "names.h"
+#include "tool.h"
+
+enum {
+    OPTION_GROUP = TOOL_LONG_ONLY,
+    OPTION_ITERATIONS,
+    OPTION_VERIFIERS,
+    OPTION_DIGEST_REALM,
+    OPTION_JSON,
+};
+
+static const struct option longs[] = {
+    {"group", required_argument, NULL, OPTION_GROUP},
+    {"iterations", required_argument, NULL, OPTION_ITERATIONS},
+    {"verifiers", required_argument, NULL, OPTION_VERIFIERS},
+    {"digest-realm", required_argument, NULL, OPTION_DIGEST_REALM},
+    {"json", no_argument, NULL, OPTION_JSON},
+    TOOL_COMMON_OPTIONS};
+
+static const char usage[] =
+    "Usage: sasl-lmdb init [OPTION]...\n"
+    "Makes a new, empty store and a key for it.\n"
+    "\n"
+    "      --group GROUP        servers of this group may read the store (data 0640,\n"
+    "                           lock 0660, key 0640); without it root or the caller alone\n"
+    "      --iterations N       PBKDF2 iterations of new SCRAM verifiers, 4096 or more\n"
+    "                           (default 10000, with --verifiers strict 20000)\n"
+    "      --verifiers LIST     what is kept of a new password: scram-sha-1, scram-sha-256,\n"
+    "                           scram-sha-512, cram-md5, digest-md5, checkpass with commas\n"
+    "                           between; or \"default\", all of them; or \"strict\", SCRAM only\n"
+    "      --digest-realm R     a further realm that servers offer in DIGEST-MD5; up to\n"
+    "                           eight times\n"
+    "      --json               say what was made as JSON\n"
+    "  -f STORE, -k KEYFILE     data file and key file (defaults " STORE_DEFAULT_PATH ",\n"
+    "                           " STORE_DEFAULT_KEY_PATH ")\n";
+
+struct init {
+    struct store_create_options create;
+    const char *group_name;
+    bool have_iterations;
+    bool strict;
+    bool json;
+    bool had_key;
+};
+
+/* A group by name, or by number where it has none. */
+static int take_group(const struct tool *tool, struct init *init, const char *name)
+{
+    errno = 0;
+    const struct group *group = getgrnam(name);
+    uint32_t number = 0;
+    if (group != NULL) {
+        init->create.group = group->gr_gid;
+    } else if (tool_decimal(name, 0, UINT32_MAX - 1, &number)) {
+        init->create.group = (gid_t)number;
+    } else {
+        return tool_usage_error(tool, "--group: there is no group \"%s\"", name);
+    }
+    init->create.have_group = true;
+    init->group_name = name;
+    return TOOL_DONE;
+}
+
+static int take_iterations(const struct tool *tool, struct init *init, const char *text)
+{
+    if (!tool_decimal(text, VERIFIER_MIN_ITERATIONS, VERIFIER_MAX_ITERATIONS,
+                      &init->create.policy.iterations)) {
+        return tool_usage_error(tool, "--iterations takes a number from %d to %d",
+                                VERIFIER_MIN_ITERATIONS, VERIFIER_MAX_ITERATIONS);
+    }
+    init->have_iterations = true;
+    return TOOL_DONE;
+}
+
+static int take_verifiers(const struct tool *tool, struct init *init, const char *text)
+{
+    struct slice bad;
+    if (!account_take_kinds(slice_str(text), &init->create.policy.kinds, &bad)) {
+        return tool_usage_error(tool, "--verifiers: \"%.*s\" is not a kind of verifier", (int)bad.n,
+                                (const char *)bad.p);
+    }
+    init->strict = strcasecmp(text, "strict") == 0;
+    return TOOL_DONE;
+}
+
+static int take_digest_realm(const struct tool *tool, struct init *init, const char *text)
+{
+    struct verifier_policy *policy = &init->create.policy;
+    struct detail detail = {.text = ""};
+    char realm[IDENTITY_MAX_REALM + 1];
+    enum auth_status status = names_realm(text, realm, &detail);
+    if (status != AUTH_OK) {
+        return tool_usage_error(tool, "--digest-realm: %s", detail_text(&detail, status));
+    }
+    for (unsigned i = 0; i < policy->n_extra_realms; i++) {
+        if (strcmp(policy->extra_realm[i], realm) == 0) {
+            return TOOL_DONE;
+        }
+    }
+    if (policy->n_extra_realms == VERIFIER_MAX_EXTRA_REALMS) {
+        return tool_usage_error(tool, "--digest-realm: %d realms at most",
+                                VERIFIER_MAX_EXTRA_REALMS);
+    }
+    memcpy(policy->extra_realm[policy->n_extra_realms], realm, sizeof realm);
+    policy->n_extra_realms++;
+    return TOOL_DONE;
+}
+
+static int take_option(const struct tool *tool, struct init *init, int option, const char *value)
+{
+    switch (option) {
+    case OPTION_GROUP:
+        return take_group(tool, init, value);
+    case OPTION_ITERATIONS:
+        return take_iterations(tool, init, value);
+    case OPTION_VERIFIERS:
+        return take_verifiers(tool, init, value);
+    case OPTION_DIGEST_REALM:
+        return take_digest_realm(tool, init, value);
+    default:
+        init->json = true;
+        return TOOL_DONE;
+    }
+}
+
+static enum auth_status print_json(const struct tool *tool, const struct init *init)
+{
+    const struct verifier_policy *policy = &init->create.policy;
+    struct buf kinds;
+    buf_init(&kinds, DETAIL_SIZE);
+    account_put_kinds(&kinds, policy->kinds, ",");
+    json_t *realms = json_array();
+    for (unsigned i = 0; i < policy->n_extra_realms; i++) {
+        json_array_append_new(realms, json_string(policy->extra_realm[i]));
+    }
+    json_t *value = json_pack("{s:s, s:s, s:s*, s:i, s:s, s:s, s:o}", "store", init->create.path,
+                              "key", init->create.key_path, "group", init->group_name, "iterations",
+                              (int)policy->iterations, "verifiers", buf_text(&kinds), "class",
+                              account_class(policy->kinds), "digest_realms", realms);
+    buf_release(&kinds);
+    return account_print_json(tool, value);
+}
+
+static void print_made(const struct init *init)
+{
+    const struct store_create_options *create = &init->create;
+    const struct verifier_policy *policy = &create->policy;
+    struct buf kinds;
+    buf_init(&kinds, DETAIL_SIZE);
+    account_put_kinds(&kinds, policy->kinds, ", ");
+
+    printf("Made the store %s (mode %s) with its lock file %s-lock (mode %s),\n", create->path,
+           create->have_group ? "0640" : "0600", create->path,
+           create->have_group ? "0660" : "0600");
+    printf("%s %s (mode %s).\n", init->had_key ? "and added a key to" : "and the key file",
+           create->key_path, create->have_group ? "0640" : "0600");
+    if (create->have_group) {
+        printf("Servers of group %s can read all three.\n", init->group_name);
+    }
+    printf("Kept of each new password: %s.\n", buf_text(&kinds));
+    if ((policy->kinds & VERIFIER_SCRAM) != 0) {
+        printf("SCRAM iterations: %u.\n", (unsigned)policy->iterations);
+    }
+    for (unsigned i = 0; i < policy->n_extra_realms; i++) {
+        printf("DIGEST-MD5 answers for the realm %s too.\n", policy->extra_realm[i]);
+    }
+    buf_release(&kinds);
+}
+
+/* What the choice of verifiers means, said once and where it is decided. */
+static void warn_about_policy(const struct tool *tool, const struct init *init)
+{
+    unsigned kinds = init->create.policy.kinds;
+    if ((kinds & (VERIFIER_CRAM_MD5 | VERIFIER_DIGEST_MD5)) != 0) {
+        tool_say(tool, "note: whoever holds both the store and its key can log in with the "
+                       "CRAM-MD5 and DIGEST-MD5 verifiers as with passwords; "
+                       "\"--verifiers strict\" leaves them out");
+    }
+    if ((kinds & VERIFIER_SCRAM) == 0) {
+        tool_say(tool, "note: PLAIN and LOGIN check a password against a SCRAM verifier, and this "
+                       "store will hold none");
+    }
+    if (strcmp(init->create.path, init->create.key_path) != 0) {
+        tool_say(tool, "note: keep %s out of the backups that hold %s", init->create.key_path,
+                 init->create.path);
+    }
+}
+
+static int create(const struct tool *tool, struct init *init)
+{
+    struct detail detail = {.text = ""};
+    init->create.path = tool->store_path;
+    init->create.key_path = tool->key_path;
+    init->had_key = access(tool->key_path, F_OK) == 0;
+    enum auth_status status = store_create(&init->create, &detail);
+    if (status != AUTH_OK) {
+        return tool_exit_code(tool_report(tool, status, &detail, "%s", tool->store_path));
+    }
+    if (init->json) {
+        return tool_exit_code(print_json(tool, init));
+    }
+    print_made(init);
+    warn_about_policy(tool, init);
+    return TOOL_DONE;
+}
+
+static int run(struct tool *tool, int argc, char **argv)
+{
+    const struct tool_options options = {":" TOOL_COMMON_LETTERS, longs};
+    struct init init = {
+        .create.policy = {.kinds = VERIFIER_DEFAULT, .iterations = VERIFIER_DEFAULT_ITERATIONS}};
+    int option;
+    int code = TOOL_DONE;
+    while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
+        code = take_option(tool, &init, option, optarg);
+        if (code != TOOL_DONE) {
+            return code;
+        }
+    }
+    if (option == TOOL_OPTIONS_STOP) {
+        return code;
+    }
+    if (optind != argc) {
+        return tool_usage_error(tool, "takes no arguments");
+    }
+    if (init.strict && !init.have_iterations) {
+        init.create.policy.iterations = VERIFIER_STRICT_ITERATIONS;
+    }
+    return create(tool, &init);
+}
+
+const struct verb verb_init = {
+    .name = "init",
+    .summary = "make a new store and its key",
+    .usage = usage,
+    .run = run,
+};

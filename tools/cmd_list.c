@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sasl-lmdb list: who has an account, and with what. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "account.h"
+#include "names.h"
+#include "tool.h"
+
+enum { OPTION_REALM = TOOL_LONG_ONLY, OPTION_PLAIN, OPTION_JSON };
+
+static const struct option longs[] = {{"realm", required_argument, NULL, OPTION_REALM},
+                                      {"plain", no_argument, NULL, OPTION_PLAIN},
+                                      {"json", no_argument, NULL, OPTION_JSON},
+                                      TOOL_COMMON_OPTIONS};
+
+static const char usage[] =
+    "Usage: sasl-lmdb list [OPTION]...\n"
+    "Lists the accounts, by realm and user. CLASS is \"legacy\" where CRAM-MD5, DIGEST-MD5\n"
+    "or checkpass verifiers are kept, else \"strict\".\n"
+    "\n"
+    "      --realm R            only the accounts of this realm\n"
+    "      --plain              one line an account, as sasldblistusers2 prints them\n"
+    "      --json               an array with one object a line\n"
+    "  -f STORE, -k KEYFILE     data file and key file\n";
+
+enum list_form { LIST_TABLE, LIST_PLAIN, LIST_JSON };
+
+enum {
+    FIRST_CAPACITY = 64,
+    CELL_MAX = 1024, /* bytes of one field of the table */
+};
+
+struct list {
+    struct account *accounts;
+    size_t n;
+    size_t capacity;
+    size_t legacy;
+};
+
+static enum auth_status collect(void *ctx, const struct record *record)
+{
+    struct list *list = ctx;
+    if (list->n == list->capacity) {
+        size_t capacity = list->capacity == 0 ? FIRST_CAPACITY : list->capacity * 2;
+        struct account *grown = reallocarray(list->accounts, capacity, sizeof *grown);
+        if (grown == NULL) {
+            return AUTH_NO_MEMORY;
+        }
+        list->accounts = grown;
+        list->capacity = capacity;
+    }
+    enum auth_status status = account_init(&list->accounts[list->n], record);
+    if (status != AUTH_OK) {
+        return status;
+    }
+    if ((list->accounts[list->n].kinds & VERIFIER_LEGACY) != 0) {
+        list->legacy++;
+    }
+    list->n++;
+    return AUTH_OK;
+}
+
+static void list_release(struct list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        account_release(&list->accounts[i]);
+    }
+    free(list->accounts);
+    *list = (struct list){.accounts = NULL};
+}
+
+static int by_realm_and_user(const void *a, const void *b)
+{
+    const struct account *left = a;
+    const struct account *right = b;
+    int realms = strcmp(left->realm, right->realm);
+    return realms != 0 ? realms : strcmp(left->user, right->user);
+}
+
+/* Columns a terminal uses for a text: one for each character that is not a UTF-8 tail byte. */
+static int columns(const char *text)
+{
+    int n = 0;
+    for (; *text != '\0'; text++) {
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return n;
+}
+
+static void print_cell(const char *text, int width)
+{
+    int padding = width - columns(text);
+    printf("%s%*s  ", text, padding > 0 ? padding : 0, "");
+}
+
+/* The widths of the columns whose contents differ from account to account. */
+struct widths {
+    int name;
+    int kinds;
+};
+
+static void put_name(struct buf *cell, const struct account *account)
+{
+    report_escape(cell, slice_str(account->user));
+    buf_put_byte(cell, '@');
+    report_escape(cell, slice_str(account->realm));
+}
+
+static struct widths measure(const struct list *list)
+{
+    struct widths widths = {.name = 4, .kinds = 9}; /* of the headings USER and VERIFIERS */
+    struct buf cell;
+    buf_init(&cell, CELL_MAX * 4);
+    for (size_t i = 0; i < list->n; i++) {
+        buf_clear(&cell);
+        put_name(&cell, &list->accounts[i]);
+        int width = columns(buf_text(&cell));
+        widths.name = width > widths.name ? width : widths.name;
+        buf_clear(&cell);
+        account_put_kinds(&cell, list->accounts[i].kinds, ",");
+        width = columns(buf_text(&cell));
+        widths.kinds = width > widths.kinds ? width : widths.kinds;
+    }
+    buf_release(&cell);
+    return widths;
+}
+
+static void print_row(const struct account *account, const struct widths *widths, int64_t now)
+{
+    struct buf cell;
+    buf_init(&cell, CELL_MAX * 4);
+    put_name(&cell, account);
+    print_cell(buf_text(&cell), widths->name);
+    print_cell(account_class(account->kinds), 6);
+    buf_clear(&cell);
+    account_put_kinds(&cell, account->kinds, ",");
+    print_cell(buf_text(&cell), widths->kinds);
+    printf("%10u  ", (unsigned)account_iterations(account));
+    buf_clear(&cell);
+    account_put_flags(&cell, account, now);
+    print_cell(buf_text(&cell), 8);
+    buf_clear(&cell);
+    account_put_time(&cell, account->changed);
+    printf("%s\n", buf_text(&cell));
+    buf_release(&cell);
+}
+
+static void print_table(const struct list *list, int64_t now)
+{
+    if (list->n == 0) {
+        return;
+    }
+    struct widths widths = measure(list);
+    print_cell("USER", widths.name);
+    print_cell("CLASS", 6);
+    print_cell("VERIFIERS", widths.kinds);
+    print_cell("ITERATIONS", 10);
+    print_cell("FLAGS", 8);
+    printf("CHANGED\n");
+    for (size_t i = 0; i < list->n; i++) {
+        print_row(&list->accounts[i], &widths, now);
+    }
+}
+
+/* Names are prepared by SASLprep, which allows no control character: a line stays a line. */
+static void print_plain(const struct list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        printf("%s@%s: userPassword\n", list->accounts[i].user, list->accounts[i].realm);
+    }
+}
+
+/* An array, printed piece by piece: a store may be larger than one wants to build in memory. */
+static enum auth_status print_json(const struct tool *tool, const struct list *list, int64_t now)
+{
+    putchar('[');
+    for (size_t i = 0; i < list->n; i++) {
+        printf("%s\n", i == 0 ? "" : ",");
+        json_t *value = account_json(&list->accounts[i], now);
+        if (value == NULL) {
+            return tool_report(tool, AUTH_NO_MEMORY, NULL, "JSON");
+        }
+        json_dumpf(value, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        json_decref(value);
+    }
+    printf("%s]\n", list->n == 0 ? "" : "\n");
+    return AUTH_OK;
+}
+
+static enum auth_status print_list(const struct tool *tool, const struct list *list,
+                                   enum list_form form)
+{
+    int64_t now = (int64_t)time(NULL);
+    switch (form) {
+    case LIST_PLAIN:
+        print_plain(list);
+        break;
+    case LIST_JSON:
+        return print_json(tool, list, now);
+    default:
+        print_table(list, now);
+        break;
+    }
+    if (isatty(STDERR_FILENO) == 1) {
+        tool_say(tool, "%zu accounts, %zu of them with legacy verifiers", list->n, list->legacy);
+    }
+    return AUTH_OK;
+}
+
+static int list_store(const struct tool *tool, const char *realm, enum list_form form)
+{
+    enum auth_status status = AUTH_INTERNAL;
+    struct detail detail = {.text = ""};
+    struct list list = {.accounts = NULL};
+    struct store *store = NULL;
+    char lower[IDENTITY_MAX_REALM + 1];
+
+    if (realm != NULL) {
+        status = names_realm(realm, lower, &detail);
+        if (status != AUTH_OK) {
+            return tool_exit_code(tool_report(tool, status, &detail, "--realm"));
+        }
+    }
+    status = tool_open_store(tool, false, &store);
+    if (status != AUTH_OK) {
+        return tool_exit_code(status);
+    }
+    status = store_each(store, realm == NULL ? NULL : lower, collect, &list, &detail);
+    if (status != AUTH_OK) {
+        tool_report(tool, status, &detail, "%s", tool->store_path);
+        goto out;
+    }
+    if (realm != NULL && list.n == 0) {
+        tool_say(tool, "%s: no account in this realm", lower);
+        status = AUTH_UNKNOWN_USER;
+        goto out;
+    }
+    if (list.n > 1) {
+        qsort(list.accounts, list.n, sizeof *list.accounts, by_realm_and_user);
+    }
+    status = print_list(tool, &list, form);
+
+out:
+    list_release(&list);
+    store_close(store);
+    return tool_exit_code(status);
+}
+
+static int run(struct tool *tool, int argc, char **argv)
+{
+    const struct tool_options options = {":" TOOL_COMMON_LETTERS, longs};
+    const char *realm = NULL;
+    enum list_form form = LIST_TABLE;
+    int option;
+    int code = TOOL_DONE;
+    while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
+        switch (option) {
+        case OPTION_REALM:
+            realm = optarg;
+            break;
+        case OPTION_PLAIN:
+            form = LIST_PLAIN;
+            break;
+        default:
+            form = LIST_JSON;
+            break;
+        }
+    }
+    if (option == TOOL_OPTIONS_STOP) {
+        return code;
+    }
+    if (optind != argc) {
+        return tool_usage_error(tool, "takes no arguments (a realm goes behind --realm)");
+    }
+    return list_store(tool, realm, form);
+}
+
+const struct verb verb_list = {
+    .name = "list",
+    .summary = "list the accounts and the kinds of their verifiers",
+    .usage = usage,
+    .run = run,
+};

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sasl-lmdb show: everything about one account that is not a secret. */
+#include <stdio.h>
+#include <time.h>
+
+#include "account.h"
+#include "base/crypto.h"
+#include "names.h"
+#include "tool.h"
+
+enum { OPTION_JSON = TOOL_LONG_ONLY };
+
+static const struct option longs[] = {{"json", no_argument, NULL, OPTION_JSON},
+                                      TOOL_COMMON_OPTIONS};
+
+static const char usage[] =
+    "Usage: sasl-lmdb show [OPTION]... USER[@REALM]\n"
+    "Shows one account: its verifiers (not their contents), flags and times.\n"
+    "\n"
+    "  -u REALM                 the realm of a USER without one (default: this host's name)\n"
+    "      --json               as a JSON object\n"
+    "  -f STORE, -k KEYFILE     data file and key file\n";
+
+enum { TEXT_MAX = 2048 };
+
+/* "user@realm in realm", as a DIGEST-MD5 client may spell the account. */
+static void print_digest(const struct record *record, const struct digest_verifier *digest)
+{
+    const struct verifier_set *set = &record->verifiers;
+    const char *realm = record->who.realm;
+    if (digest->realm_kind == DIGEST_REALM_EMPTY) {
+        realm = "";
+    } else if (digest->realm_kind == DIGEST_REALM_EXTRA && digest->extra < set->n_extra_realms) {
+        realm = set->extra_realm[digest->extra];
+    }
+    printf("             %s%s%s in realm \"%s\"%s\n", record->who.user,
+           digest->full_name ? "@" : "", digest->full_name ? record->who.realm : "", realm,
+           digest->latin1 ? ", as ISO-8859-1" : "");
+}
+
+static void print_verifiers(const struct record *record)
+{
+    const struct verifier_set *set = &record->verifiers;
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        if (set->scram[i].iterations != 0) {
+            printf("verifier     %s, %u iterations, %u bytes of salt\n",
+                   verifier_scram_name(verifier_scram_hash(i)), (unsigned)set->scram[i].iterations,
+                   (unsigned)set->scram[i].salt_len);
+        }
+    }
+    if (set->has_cram) {
+        printf("verifier     CRAM-MD5\n");
+    }
+    if (set->n_digest != 0) {
+        printf("verifier     DIGEST-MD5, for clients that call themselves\n");
+    }
+    for (unsigned i = 0; i < set->n_digest; i++) {
+        print_digest(record, &set->digest[i]);
+    }
+    if (set->has_checkpass) {
+        printf("verifier     checkpass\n");
+    }
+    if (set->crypt[0] != '\0') {
+        printf("verifier     crypt, for PLAIN and LOGIN only\n");
+    }
+}
+
+static void print_account(const struct record *record, const struct account *account)
+{
+    struct buf text;
+    buf_init(&text, TEXT_MAX);
+    identity_put(&text, &record->who);
+    printf("account      %s\n", buf_text(&text));
+    printf("class        %s\n", account_class(account->kinds));
+    print_verifiers(record);
+    buf_clear(&text);
+    account_put_flags(&text, account, (int64_t)time(NULL));
+    printf("flags        %s\n", buf_text(&text));
+    buf_clear(&text);
+    account_put_time(&text, account->created);
+    printf("created      %s\n", buf_text(&text));
+    buf_clear(&text);
+    account_put_time(&text, account->changed);
+    printf("changed      %s\n", buf_text(&text));
+    buf_clear(&text);
+    account_put_time(&text, account->expires);
+    printf("expires      %s\n", account->expires == 0 ? "never" : buf_text(&text));
+    buf_release(&text);
+}
+
+static int show(const struct tool *tool, const struct identity *who, bool json)
+{
+    enum auth_status status = AUTH_INTERNAL;
+    struct detail detail = {.text = ""};
+    struct record record = {.flags = 0};
+    struct account account = {.user = NULL};
+    struct store *store = NULL;
+
+    status = tool_open_store(tool, false, &store);
+    if (status != AUTH_OK) {
+        return tool_exit_code(status);
+    }
+    status = store_get(store, who, &record, &detail);
+    if (status != AUTH_OK) {
+        tool_report(tool, status, &detail, "%s@%s", who->user, who->realm);
+        goto out;
+    }
+    status = account_init(&account, &record);
+    if (status != AUTH_OK) {
+        tool_report(tool, status, NULL, "%s@%s", who->user, who->realm);
+        goto out;
+    }
+    if (json) {
+        status = account_print_json(tool, account_json(&account, (int64_t)time(NULL)));
+    } else {
+        print_account(&record, &account);
+    }
+
+out:
+    account_release(&account);
+    crypto_wipe(&record, sizeof record);
+    store_close(store);
+    return tool_exit_code(status);
+}
+
+static int run(struct tool *tool, int argc, char **argv)
+{
+    const struct tool_options options = {":u:" TOOL_COMMON_LETTERS, longs};
+    const char *realm = NULL;
+    bool json = false;
+    int option;
+    int code = TOOL_DONE;
+    while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
+        if (option == 'u') {
+            realm = optarg;
+        } else {
+            json = true;
+        }
+    }
+    if (option == TOOL_OPTIONS_STOP) {
+        return code;
+    }
+    if (optind != argc - 1) {
+        return tool_usage_error(tool, "takes one argument, USER or USER@REALM");
+    }
+    struct identity who;
+    enum auth_status status = names_argument(tool, argv[optind], realm, IDENTITY_QUERY, &who);
+    return status == AUTH_OK ? show(tool, &who, json) : tool_exit_code(status);
+}
+
+const struct verb verb_show = {
+    .name = "show",
+    .summary = "show one account",
+    .usage = usage,
+    .run = run,
+};

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Importing accounts from lines of text: read, check, derive, commit, in batches that overlap.
+ * What a line means is the format's business (import_tsv.h).
+ *
+ * A batch is one transaction. When the import ends early (a signal, a full disk) everything up to
+ * some line is stored and nothing behind it; the message names the line to go on from.
+ */
+#ifndef SASL_LMDB_IMPORT_H
+#define SASL_LMDB_IMPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "import_tsv.h"
+#include "tool.h"
+
+struct import_options {
+    const struct import_format *format;
+    int fd;                    /* the file, open for reading; not owned */
+    const char *name;          /* its name, for messages */
+    const char *default_realm; /* "" for none; as names_realm() gives it */
+    uint64_t from_line;        /* 1 for all */
+    bool strict;               /* one bad line: nothing is written */
+    bool dry_run;
+};
+
+struct import_counts {
+    uint64_t written;
+    uint64_t created; /* of those written, the accounts that were not there before */
+    uint64_t skipped; /* bad lines */
+    uint64_t repeated;
+};
+
+/*
+ * Runs the import; every bad line and every failure is reported as it comes. *ret is right in any
+ * case. AUTH_OK also when lines were skipped; AUTH_MALFORMED when options->strict let a bad line
+ * stop everything; AUTH_UNAVAILABLE after a signal or a failed read.
+ */
+MUST_USE enum auth_status import_run(const struct tool *tool, const struct import_options *options,
+                                     struct import_counts *ret);
+
+#endif

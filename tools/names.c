@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "names.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    PREPARED_MAX = IDENTITY_MAX_USER + 1 + IDENTITY_MAX_REALM,
+    HOST_NAME_SIZE = 1025, /* NI_MAXHOST: longer than any host name */
+};
+
+/* Which of the rules a refused name broke, for a person. */
+static enum auth_status explain(struct slice name, const char *realm, enum auth_status status,
+                                struct detail *detail)
+{
+    size_t at = 0;
+    struct slice user = name;
+    struct slice behind = slice_of(NULL, 0);
+    if (slice_find(name, '@', &at)) {
+        user = slice_of(name.p, at);
+        behind = slice_of(name.p + at + 1, name.n - at - 1);
+    }
+    if (status != AUTH_BAD_NAME && status != AUTH_TOO_LONG) {
+        return status;
+    }
+    if (status == AUTH_TOO_LONG) {
+        return detail_set(detail, status,
+                          "longer than a name may be (user and realm %d bytes each)",
+                          IDENTITY_MAX_USER);
+    }
+    if (user.n == 0) {
+        return detail_set(detail, status, "the user name is empty");
+    }
+    if (slice_find(name, '\0', NULL)) {
+        return detail_set(detail, status, "a name cannot hold a NUL byte");
+    }
+    if (!identity_is_utf8(name)) {
+        return detail_set(detail, status, "the name is not UTF-8");
+    }
+    if (slice_find(behind, '@', NULL)) {
+        return detail_set(detail, status, "a name holds one '@' at most");
+    }
+    if (behind.n == 0 && (realm == NULL || realm[0] == '\0')) {
+        return detail_set(detail, status, "the realm is missing");
+    }
+    return detail_set(detail, status,
+                      "the name or its realm holds a character that SASLprep (RFC 4013) or a "
+                      "realm does not allow");
+}
+
+enum auth_status names_parse(struct slice name, const char *default_realm, enum identity_use use,
+                             struct identity *ret, struct detail *detail)
+{
+    struct buf prepared;
+    buf_init(&prepared, PREPARED_MAX);
+    enum auth_status status = identity_prepare_name(name, use, &prepared);
+    if (status == AUTH_OK) {
+        status =
+            identity_split(buf_slice(&prepared), default_realm == NULL ? "" : default_realm, ret);
+    }
+    buf_release(&prepared);
+    return status == AUTH_OK ? AUTH_OK : explain(name, default_realm, status, detail);
+}
+
+enum auth_status names_realm(const char *realm, char ret[IDENTITY_MAX_REALM + 1],
+                             struct detail *detail)
+{
+    /* identity_split() knows the rules for a realm; any user will do. */
+    struct identity who;
+    enum auth_status status = AUTH_BAD_NAME;
+    if (strchr(realm, '@') == NULL) {
+        status = identity_split(slice_str("user"), realm, &who);
+    }
+    switch (status) {
+    case AUTH_OK:
+        memcpy(ret, who.realm, sizeof who.realm);
+        return AUTH_OK;
+    case AUTH_TOO_LONG:
+        return detail_set(detail, status, "longer than %d bytes", IDENTITY_MAX_REALM);
+    case AUTH_BAD_NAME:
+        return detail_set(detail, status,
+                          "not a realm: empty, or holds '@', a space or a control "
+                          "character");
+    default:
+        return status;
+    }
+}
+
+enum auth_status names_argument(const struct tool *tool, const char *name, const char *realm,
+                                enum identity_use use, struct identity *ret)
+{
+    char host[HOST_NAME_SIZE] = "";
+    struct detail detail = {.text = ""};
+    if (realm == NULL || realm[0] == '\0') {
+        if (gethostname(host, sizeof host - 1) != 0) {
+            return tool_report(tool, AUTH_UNAVAILABLE, NULL, "this host has no name (%s); give -u",
+                               strerror(errno));
+        }
+        realm = host;
+    }
+    enum auth_status status = names_parse(slice_str(name), realm, use, ret, &detail);
+    if (status != AUTH_OK) {
+        struct buf shown;
+        buf_init(&shown, DETAIL_SIZE);
+        identity_put_for_log(&shown, slice_str(name));
+        status = tool_report(tool, status, &detail, "\"%s\"", buf_text(&shown));
+        buf_release(&shown);
+    }
+    return status;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names as people write them on a command line: USER or USER@REALM, with -u REALM, or without any
+ * realm, which means this host's name as saslpasswd2 has it.
+ */
+#ifndef SASL_LMDB_NAMES_H
+#define SASL_LMDB_NAMES_H
+
+#include "base/detail.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "engine/identity.h"
+#include "tool.h"
+
+/*
+ * Prepares and splits a name. default_realm may be NULL or "": a name without a realm is then
+ * refused. AUTH_BAD_NAME or AUTH_TOO_LONG with a detail that says which rule was broken.
+ */
+MUST_USE enum auth_status names_parse(struct slice name, const char *default_realm,
+                                      enum identity_use use, struct identity *ret,
+                                      struct detail *detail);
+
+/* Prepares a realm by itself: lower case, the rules of names_parse(). ret holds it with its NUL. */
+MUST_USE enum auth_status names_realm(const char *realm, char ret[IDENTITY_MAX_REALM + 1],
+                                      struct detail *detail);
+
+/*
+ * The same for an argument of the command line, with the host's name as last resort, and with a
+ * message when it fails. realm is the value of -u, or NULL.
+ */
+MUST_USE enum auth_status names_argument(const struct tool *tool, const char *name,
+                                         const char *realm, enum identity_use use,
+                                         struct identity *ret);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "privilege.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void privilege_confine(void)
+{
+    umask(S_IRWXG | S_IRWXO);
+    const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__
+    /* The leak checker has to look into this process. */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+/* The first owner other than root among the files a process maps, with the data file's group. */
+static bool find_owner(const char *path, uid_t *ret_uid, gid_t *ret_gid)
+{
+    struct stat data;
+    struct stat link;
+    if (stat(path, &data) != 0 || lstat(path, &link) != 0) {
+        return false;
+    }
+    uid_t owner = data.st_uid != 0 ? data.st_uid : link.st_uid;
+    char lock_path[PATH_MAX];
+    int length = snprintf(lock_path, sizeof lock_path, "%s-lock", path);
+    if (owner == 0 && length > 0 && (size_t)length < sizeof lock_path) {
+        struct stat lock;
+        owner = lstat(lock_path, &lock) == 0 ? lock.st_uid : 0;
+    }
+    *ret_uid = owner;
+    *ret_gid = data.st_gid;
+    return owner != 0;
+}
+
+enum auth_status privilege_become_owner(const char *store_path, struct detail *detail)
+{
+    uid_t uid = 0;
+    gid_t gid = 0;
+    if (geteuid() != 0 || !find_owner(store_path, &uid, &gid)) {
+        return AUTH_OK;
+    }
+    if (gid == 0) {
+        /* The file is of root's group: not a group to keep. */
+        const struct passwd *owner = getpwuid(uid);
+        if (owner == NULL) {
+            return detail_set(detail, AUTH_STORE_DENIED,
+                              "the store belongs to uid %u, which has no account to become; "
+                              "give it to a user with chown",
+                              (unsigned)uid);
+        }
+        gid = owner->pw_gid;
+    }
+    if (setgroups(1, &gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0 ||
+        setuid(0) == 0) {
+        return detail_set(detail, AUTH_STORE_DENIED, "cannot become uid %u, gid %u: %s",
+                          (unsigned)uid, (unsigned)gid, strerror(errno));
+    }
+    return AUTH_OK;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How little this process is allowed to do, and how little of it can leak.
+ */
+#ifndef SASL_LMDB_PRIVILEGE_H
+#define SASL_LMDB_PRIVILEGE_H
+
+#include "base/detail.h"
+#include "base/status.h"
+
+/*
+ * For every program that sees passwords, first of all: no core dump, no other process of the same
+ * user looking into memory, new files for their owner alone.
+ */
+void privilege_confine(void);
+
+/*
+ * Started as root on a store that belongs to somebody else: becomes that user and the data file's
+ * group for good. LMDB's lock file is shared memory that its owner may fill with anything, also
+ * with pointers that glibc's robust mutexes follow, so root must not map it. Whoever owns the data
+ * file counts; if that is root, whoever owns the lock file or the symbolic link to the data.
+ * A store that is root's altogether stays root's; whoever is not root stays who he is; a store
+ * that is not there is left to store_open() to report.
+ *
+ * Call it before store_open() and after opening files that root alone may read. Paths are not
+ * protected against a directory whose owner exchanges files meanwhile: a root-owned store belongs
+ * into a root-owned directory.
+ *
+ * AUTH_OK, or AUTH_STORE_DENIED with a detail when the change was refused; the process must not
+ * go on then.
+ */
+MUST_USE enum auth_status privilege_become_owner(const char *store_path, struct detail *detail);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tool.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/identity.h"
+#include "privilege.h"
+
+enum {
+    MESSAGE_MAX = 2048, /* bytes of one message, before escaping */
+    ESCAPED_MAX = 4 * MESSAGE_MAX + DETAIL_SIZE,
+};
+
+/* Every status a verb may end with. What is not listed is a defect or an outage: TOOL_FAILED. */
+static const struct {
+    enum auth_status status;
+    enum tool_exit exit;
+} exit_codes[] = {
+    {AUTH_OK, TOOL_DONE},
+    {AUTH_UNKNOWN_USER, TOOL_REFUSED},
+    {AUTH_WRONG_PASSWORD, TOOL_REFUSED},
+    {AUTH_DISABLED, TOOL_REFUSED},
+    {AUTH_EXPIRED, TOOL_REFUSED},
+    {AUTH_NO_VERIFIER, TOOL_REFUSED},
+    {AUTH_NOT_ALLOWED, TOOL_REFUSED},
+    {AUTH_MALFORMED, TOOL_REFUSED},
+    {AUTH_TOO_LONG, TOOL_REFUSED},
+    {AUTH_BAD_NAME, TOOL_REFUSED},
+    {AUTH_BAD_PASSWORD, TOOL_REFUSED},
+    {AUTH_STORE_EXISTS, TOOL_REFUSED},
+};
+
+int tool_exit_code(enum auth_status status)
+{
+    for (size_t i = 0; i < sizeof exit_codes / sizeof exit_codes[0]; i++) {
+        if (exit_codes[i].status == status) {
+            return exit_codes[i].exit;
+        }
+    }
+    return TOOL_FAILED;
+}
+
+/* U+0080..U+009F, the C1 controls, are 0xC2 0x80..0x9F in UTF-8. */
+static bool starts_c1_control(struct slice text, size_t at)
+{
+    return text.p[at] == 0xc2 && at + 1 < text.n && text.p[at + 1] < 0xa0;
+}
+
+void report_escape(struct buf *b, struct slice text)
+{
+    bool utf8 = identity_is_utf8(text);
+    size_t escape_until = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        uint8_t c = text.p[i];
+        if (starts_c1_control(text, i)) {
+            escape_until = i + 2;
+        }
+        bool ascii = c >= 0x20 && c < 0x7f;
+        if (ascii || (c >= 0x80 && utf8 && i >= escape_until)) {
+            buf_put_byte(b, c);
+        } else {
+            buf_put_str(b, "\\x");
+            buf_put_hex(b, &c, 1);
+        }
+    }
+}
+
+/* One write for one line, so that lines of several processes do not mix. */
+static void print_line(const struct tool *tool, const char *text, const char *why)
+{
+    struct buf line;
+    buf_init(&line, ESCAPED_MAX);
+    buf_put_str(&line, tool->program);
+    buf_put_str(&line, ": ");
+    if (tool->verb != NULL) {
+        buf_put_str(&line, tool->verb);
+        buf_put_str(&line, ": ");
+    }
+    report_escape(&line, slice_str(text));
+    if (why != NULL) {
+        buf_put_str(&line, ": ");
+        report_escape(&line, slice_str(why));
+    }
+    buf_put_byte(&line, '\n');
+    fflush(stdout);
+    if (buf_status(&line) == AUTH_OK) {
+        fwrite(line.p, 1, line.n, stderr);
+    } else {
+        fprintf(stderr, "%s: %s\n", tool->program, auth_status_text(buf_status(&line)));
+    }
+    fflush(stderr);
+    buf_release(&line);
+}
+
+enum auth_status tool_report(const struct tool *tool, enum auth_status status,
+                             const struct detail *detail, const char *what, ...)
+{
+    char text[MESSAGE_MAX];
+    va_list args;
+    va_start(args, what);
+    vsnprintf(text, sizeof text, what, args);
+    va_end(args);
+    print_line(tool, text, detail_text(detail, status));
+    return status;
+}
+
+void tool_say(const struct tool *tool, const char *format, ...)
+{
+    char text[MESSAGE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    print_line(tool, text, NULL);
+}
+
+int tool_usage_error(const struct tool *tool, const char *format, ...)
+{
+    char text[MESSAGE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+
+    char hint[MESSAGE_MAX];
+    snprintf(hint, sizeof hint, "see \"%s%s%s --help\"", tool->program,
+             tool->verb == NULL ? "" : " ", tool->verb == NULL ? "" : tool->verb);
+    print_line(tool, text, hint);
+    return TOOL_USAGE;
+}
+
+/* Says what getopt_long() did not like; its own messages know nothing of verbs. */
+int tool_option_error(const struct tool *tool, int argc, char **argv, int code)
+{
+    const char *why = code == ':' ? "needs a value" : "is not an option of this command";
+    if (optopt > 0 && optopt < TOOL_OPTION_HELP) {
+        return tool_usage_error(tool, "-%c %s", optopt, why);
+    }
+    const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+    if (code != ':' && optopt != 0) {
+        why = "takes no value";
+    }
+    /* The value behind "=" is not repeated: it may be what somebody wants kept. */
+    return tool_usage_error(tool, "%.*s %s", (int)strcspn(word, "="), word, why);
+}
+
+int tool_next_option(struct tool *tool, int argc, char **argv, const struct tool_options *options,
+                     int *ret_exit)
+{
+    opterr = 0;
+    for (;;) {
+        int option = getopt_long(argc, argv, options->letters, options->longs, NULL);
+        switch (option) {
+        case 'f':
+            tool->store_path = optarg;
+            continue;
+        case 'k':
+            tool->key_path = optarg;
+            continue;
+        case 'h':
+        case TOOL_OPTION_HELP:
+            fputs(tool->usage, stdout);
+            *ret_exit = tool_flush(tool) ? TOOL_DONE : TOOL_FAILED;
+            return TOOL_OPTIONS_STOP;
+        case '?':
+        case ':':
+            *ret_exit = tool_option_error(tool, argc, argv, option);
+            return TOOL_OPTIONS_STOP;
+        default:
+            return option;
+        }
+    }
+}
+
+bool tool_decimal(const char *text, uint32_t min, uint32_t max, uint32_t *ret)
+{
+    struct slice rest = slice_str(text);
+    uint32_t value = 0;
+    if (!slice_take_decimal(&rest, max, &value) || rest.n != 0 || value < min) {
+        return false;
+    }
+    *ret = value;
+    return true;
+}
+
+enum auth_status tool_open_store(const struct tool *tool, bool writable, struct store **ret)
+{
+    struct detail detail = {.text = ""};
+    enum auth_status status = privilege_become_owner(tool->store_path, &detail);
+    if (status != AUTH_OK) {
+        return tool_report(tool, status, &detail, "%s", tool->store_path);
+    }
+    const struct store_options options = {
+        .path = tool->store_path, .key_path = tool->key_path, .writable = writable};
+    status = store_open(&options, ret, &detail);
+    if (status != AUTH_OK) {
+        return tool_report(tool, status, &detail, "%s", tool->store_path);
+    }
+    return AUTH_OK;
+}
+
+bool tool_flush(const struct tool *tool)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return true;
+    }
+    tool_say(tool, "standard output: %s", strerror(errno));
+    return false;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the verbs of sasl-lmdb share: exit codes, messages, options, opening the store.
+ *
+ * A function here that fails has printed its one line on standard error already; the caller only
+ * hands the status on. No message ever holds a password. Whatever is printed passes through
+ * report_escape(), so that a name or path cannot move the cursor or forge a line.
+ *
+ * Single-threaded, except that the import's workers run beside it and print nothing.
+ */
+#ifndef SASL_LMDB_TOOL_H
+#define SASL_LMDB_TOOL_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/detail.h"
+#include "base/slice.h"
+#include "base/status.h"
+#include "store/store.h"
+
+/* The exit codes scripts rely on. */
+enum tool_exit {
+    TOOL_DONE = 0,
+    TOOL_REFUSED = 1, /* refused, or not found */
+    TOOL_USAGE = 2,
+    TOOL_FAILED = 3, /* the store, the key or the system */
+};
+
+/* One run of one verb. Strings belong to the caller of main(). */
+struct tool {
+    const char *program;
+    const char *verb;  /* NULL for a program without verbs */
+    const char *usage; /* what --help prints */
+    const char *store_path;
+    const char *key_path;
+};
+
+/* A verb: a row of the table in main.c. run() returns an enum tool_exit. */
+struct verb {
+    const char *name;
+    const char *summary; /* for the list of verbs, one line */
+    const char *usage;   /* "Usage: ..." with every option, ends in a newline */
+    int (*run)(struct tool *tool, int argc, char **argv);
+};
+
+extern const struct verb verb_init;
+extern const struct verb verb_list;
+extern const struct verb verb_show;
+extern const struct verb verb_verify;
+extern const struct verb verb_enable;
+extern const struct verb verb_disable;
+extern const struct verb verb_import;
+
+/* The exit code for a status. */
+int tool_exit_code(enum auth_status status);
+
+/*
+ * "program: verb: what: why" on standard error, why being the detail's sentence or the status's.
+ * Returns status, so that a caller can say: return tool_report(...).
+ */
+enum auth_status tool_report(const struct tool *tool, enum auth_status status,
+                             const struct detail *detail, const char *what, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* "program: verb: text" on standard error. */
+void tool_say(const struct tool *tool, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The same, ending in where to read about the usage. Returns TOOL_USAGE. */
+int tool_usage_error(const struct tool *tool, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * The options of a verb beside those every verb has (-f STORE, -k KEYFILE, --help). The letters
+ * are getopt(3)'s; rows of `longs` end with TOOL_COMMON_OPTIONS. Values of options without a
+ * letter lie above every character.
+ */
+struct tool_options {
+    const char *letters; /* starts with ":" */
+    const struct option *longs;
+};
+
+enum {
+    TOOL_OPTIONS_END = -1,  /* all options are read; optind is at the first argument */
+    TOOL_OPTIONS_STOP = -2, /* usage error or help, told already: return *ret_exit */
+    TOOL_LONG_ONLY = 256,   /* the first value for an option without a letter */
+    TOOL_OPTION_HELP = 128, /* what TOOL_COMMON_OPTIONS gives for --help */
+};
+
+/* The letters every verb's `letters` holds, and the last rows of its `longs`. */
+#define TOOL_COMMON_LETTERS "f:k:h"
+/* clang-format off */
+#define TOOL_COMMON_OPTIONS                                                                        \
+    {"help", no_argument, NULL, TOOL_OPTION_HELP}, {NULL, 0, NULL, 0}
+/* clang-format on */
+
+/*
+ * The next option of the verb, by getopt_long(3) with its optarg; the common ones are handled
+ * inside. Options and arguments may be mixed.
+ */
+int tool_next_option(struct tool *tool, int argc, char **argv, const struct tool_options *options,
+                     int *ret_exit);
+
+/* Says what getopt_long() stopped at; code is the ':' or '?' it returned. Returns TOOL_USAGE. */
+int tool_option_error(const struct tool *tool, int argc, char **argv, int code);
+
+/* A decimal number min..max, nothing before or after it. False otherwise. */
+MUST_USE bool tool_decimal(const char *text, uint32_t min, uint32_t max, uint32_t *ret);
+
+/*
+ * Gives up root if the store belongs to somebody else (see privilege.h), then opens it. The
+ * caller closes *ret with store_close().
+ */
+MUST_USE enum auth_status tool_open_store(const struct tool *tool, bool writable,
+                                          struct store **ret);
+
+/* Flushes standard output. False, with a message, if anything written was lost. */
+MUST_USE bool tool_flush(const struct tool *tool);
+
+/*
+ * Appends text for a person's terminal: control characters (also those of Latin-1 behind UTF-8)
+ * and bytes that are not UTF-8 come out as \xHH.
+ */
+void report_escape(struct buf *b, struct slice text);
+
+#endif
