@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include <sasl/saslplug.h>
+
 #include "engine/verifier.h"
 #include "store/store.h"
 
