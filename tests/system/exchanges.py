@@ -11,7 +11,16 @@ import hmac
 import os
 import re
 
-MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256")
+# mechanism -> challenges in a whole exchange whose first message, if there is one, goes with AUTH
+CHALLENGES = {
+    "PLAIN": 0,
+    "LOGIN": 2,
+    "CRAM-MD5": 1,
+    "DIGEST-MD5": 2,
+    "SCRAM-SHA-1": 2,
+    "SCRAM-SHA-256": 2,
+}
+MECHANISMS = tuple(CHALLENGES)
 
 
 def plain(user, password, authzid=""):

@@ -55,6 +55,12 @@ def require(*programs):
         skip("saslpasswd2 is missing: apt-get install sasl2-bin")
 
 
+def require_ours():
+    """Ends the program as skipped with --stock, when there is nothing to compare with."""
+    if STOCK:
+        skip("this is about the store under test")
+
+
 class PostfixCase(unittest.TestCase):
     """Starts one Postfix for the class. Subclasses say what it is made of."""
 

@@ -76,6 +76,9 @@ class LmdbStore:
     def delete(self, user, realm):
         must(self.passwd("-d", "-u", realm, user))
 
+    def publish(self):
+        """What a tool has written can be read at once."""
+
     def conf(self, **options):
         """Text of a SASL configuration file; options overrule."""
         values = {
@@ -104,9 +107,10 @@ class SasldbStore:
     def into_jail(self, queue):
         """Keeps a copy for the jail at queue, which a chrooted smtpd needs."""
         self._jails.append(queue)
-        self._publish()
+        self.publish()
 
-    def _publish(self):
+    def publish(self):
+        """Brings what a tool has changed into the jails."""
         for queue in self._jails:
             target = queue + self.path
             os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -119,7 +123,7 @@ class SasldbStore:
 
     def add(self, user, realm, password):
         must(run(["saslpasswd2", "-p", "-c", "-f", self.path, "-u", realm, user], password))
-        self._publish()
+        self.publish()
 
     def add_all(self, users):
         for user in users:
@@ -127,7 +131,7 @@ class SasldbStore:
 
     def delete(self, user, realm):
         must(run(["saslpasswd2", "-d", "-f", self.path, "-u", realm, user]))
-        self._publish()
+        self.publish()
 
     def conf(self, **options):
         values = {
