@@ -63,6 +63,7 @@ struct store_answer {
     enum auth_status verdict;   /* AUTH_OK, AUTH_UNKNOWN_USER, AUTH_DISABLED, AUTH_EXPIRED */
     struct record record;       /* all zero if the verdict is AUTH_UNKNOWN_USER */
     struct verifier_set decoys; /* SCRAM verifiers nobody can satisfy, always filled */
+    unsigned decoy_kinds;       /* the SCRAM kinds of the account the decoys pretend to be */
 };
 
 /*
@@ -108,11 +109,10 @@ enum store_edit { STORE_KEEP, STORE_WRITE, STORE_DELETE };
  * be quick, must not call the store, and may be run again. What is written gets created set if it
  * is new. Durable when AUTH_OK is returned. *ret_existed and *ret_edit may be NULL.
  */
-MUST_USE enum auth_status store_change(struct store *store, const struct identity *who,
-                                       enum store_edit (*edit)(void *ctx, bool exists,
-                                                               struct record *record),
-                                       void *ctx, bool *ret_existed, enum store_edit *ret_edit,
-                                       struct detail *detail);
+MUST_USE enum auth_status
+store_change(struct store *store, const struct identity *who,
+             enum store_edit (*edit)(void *ctx, bool exists, struct record *record), void *ctx,
+             bool *ret_existed, enum store_edit *ret_edit, struct detail *detail);
 
 /*
  * Writes many accounts in one transaction, replacing those that exist (their created time and

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "store/decoy.h"
+
+#include <string.h>
+
+#include "base/crypto.h"
+
+enum {
+    POINT_BITS = 32,
+    POINT_BYTES = 8, /* at the front of the HMAC; salts follow, so none of them shows the point */
+};
+
+_Static_assert((int)POINT_BYTES + (int)VERIFIER_SCRAM_HASHES * (int)VERIFIER_NEW_SALT <=
+                   (int)CRYPTO_MAX_HASH,
+               "one HMAC has room for all usual salts");
+
+static unsigned kinds_of(const struct store_class *class)
+{
+    unsigned all = 0;
+
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        all |= class->scram[i].iterations != 0 ? meta_scram_kind(i) : 0;
+    }
+    return all;
+}
+
+/* part / total in units of 2^-32, rounded down; part is at most total. */
+static uint64_t share_of(uint64_t part, uint64_t total)
+{
+    while (total > UINT32_MAX) {
+        total >>= 1;
+        part >>= 1;
+    }
+    return (part << POINT_BITS) / total;
+}
+
+/* The mix of one hash, or, with slot VERIFIER_SCRAM_HASHES, of all accounts. */
+static void mix_make(const struct store_meta *meta, size_t slot, struct decoy_mix *ret)
+{
+    bool whole = slot == VERIFIER_SCRAM_HASHES;
+    uint64_t total = 0;
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < meta->n_classes; i++) {
+        if (whole || meta->classes[i].scram[slot].iterations != 0) {
+            total += meta->classes[i].count;
+        }
+    }
+    ret->n = 0;
+    for (unsigned i = 0; i < meta->n_classes; i++) {
+        const struct store_class *class = &meta->classes[i];
+
+        if (!whole && class->scram[slot].iterations == 0) {
+            continue;
+        }
+        sum += class->count;
+        ret->shares[ret->n] = (struct decoy_share){
+            .below = share_of(sum, total),
+            .iterations = whole ? 0 : class->scram[slot].iterations,
+            .salt_len = whole ? 0 : class->scram[slot].salt_len,
+            .kinds = (uint8_t)kinds_of(class),
+        };
+        ret->n++;
+    }
+    if (ret->n == 0) {
+        ret->shares[0] = (struct decoy_share){
+            .below = UINT64_C(1) << POINT_BITS,
+            .iterations = meta->policy.iterations,
+            .salt_len = VERIFIER_NEW_SALT,
+            .kinds = (uint8_t)(meta->policy.kinds & VERIFIER_SCRAM),
+        };
+        ret->n = 1;
+    }
+}
+
+enum auth_status decoy_plan_make(const struct store_meta *meta, struct decoy_plan *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    memcpy(ret->secret, meta->decoy_secret, sizeof ret->secret);
+    for (size_t slot = 0; slot < VERIFIER_SCRAM_HASHES; slot++) {
+        mix_make(meta, slot, &ret->scram[slot]);
+    }
+    mix_make(meta, VERIFIER_SCRAM_HASHES, &ret->whole);
+    return crypto_hkdf(slice_of(ret->secret, sizeof ret->secret), slice_of(NULL, 0),
+                       slice_str("sasl-lmdb 1 decoy keys"), ret->keys, sizeof ret->keys);
+}
+
+static const struct decoy_share *pick(const struct decoy_mix *mix, uint32_t point)
+{
+    unsigned i = 0;
+
+    while (i + 1 < mix->n && point >= mix->shares[i].below) {
+        i++;
+    }
+    return &mix->shares[i];
+}
+
+/* The name's own bytes for a salt longer than the HMAC has room for. */
+static enum auth_status long_salt(const struct decoy_plan *plan, size_t slot,
+                                  const uint8_t drawn[CRYPTO_MAX_HASH], struct scram_verifier *ret)
+{
+    uint8_t info[CRYPTO_MAX_HASH + 1];
+
+    memcpy(info, drawn, CRYPTO_MAX_HASH);
+    info[CRYPTO_MAX_HASH] = (uint8_t)slot;
+    return crypto_hkdf(slice_of(plan->secret, sizeof plan->secret), slice_of(NULL, 0),
+                       slice_of(info, sizeof info), ret->salt, ret->salt_len);
+}
+
+enum auth_status decoy_make(const struct decoy_plan *plan, const struct identity *who,
+                            struct verifier_set *ret, unsigned *ret_kinds)
+{
+    const struct slice parts[] = {slice_of(who->user, strlen(who->user) + 1),
+                                  slice_str(who->realm)};
+    uint8_t drawn[CRYPTO_MAX_HASH];
+    enum auth_status status =
+        crypto_hmac(CRYPTO_SHA512, slice_of(plan->secret, sizeof plan->secret), parts, 2, drawn);
+
+    if (status != AUTH_OK) {
+        return status;
+    }
+    uint32_t point = (uint32_t)drawn[0] << 24 | (uint32_t)drawn[1] << 16 | (uint32_t)drawn[2] << 8 |
+                     (uint32_t)drawn[3];
+    for (size_t slot = 0; status == AUTH_OK && slot < VERIFIER_SCRAM_HASHES; slot++) {
+        const struct decoy_share *share = pick(&plan->scram[slot], point);
+        struct scram_verifier *scram = &ret->scram[slot];
+
+        scram->hash = verifier_scram_hash(slot);
+        scram->iterations = share->iterations;
+        scram->salt_len = share->salt_len;
+        memcpy(scram->stored_key, plan->keys, sizeof scram->stored_key);
+        memcpy(scram->server_key, plan->keys, sizeof scram->server_key);
+        if (share->salt_len <= VERIFIER_NEW_SALT) {
+            memcpy(scram->salt, drawn + POINT_BYTES + slot * VERIFIER_NEW_SALT, share->salt_len);
+        } else {
+            status = long_salt(plan, slot, drawn, scram);
+        }
+    }
+    *ret_kinds = pick(&plan->whole, point)->kinds;
+    crypto_wipe(drawn, sizeof drawn);
+    return status;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What can be known of a data file and its lock file before LMDB touches them, and whether
+ * descriptors still are what they were. Nothing here opens a lock file in a way that closing it
+ * would drop locks. No state, any thread.
+ */
+#ifndef SASL_LMDB_KV_FILES_H
+#define SASL_LMDB_KV_FILES_H
+
+#include <sys/stat.h>
+
+#include "store/kv.h"
+
+/* A file on a file system. */
+struct file_id {
+    dev_t dev;
+    ino_t ino;
+};
+
+struct file_id file_id_of(const struct stat *st);
+bool file_id_equal(const struct file_id *a, const struct file_id *b);
+
+/*
+ * Checks that the effective user can use both files as options say, and that the data file starts
+ * like one of LMDB's. *ret_id: the data file. For a writer a missing lock file is made. The data
+ * file must not be open in this process.
+ */
+MUST_USE enum auth_status kv_files_check(const char *path, const char *lock_path,
+                                         const struct kv_options *options, struct file_id *ret_id,
+                                         struct detail *detail);
+
+/*
+ * A descriptor on the lock file that only fstat can use. Closing an O_PATH descriptor does not
+ * drop the process's fcntl locks, closing any other would.
+ */
+MUST_USE enum auth_status kv_files_watch_lock(const char *lock_path, int *ret_fd,
+                                              struct file_id *ret_id, struct detail *detail);
+
+/* True if fd is open on that file; *ret_size is its size. */
+bool kv_files_is(int fd, const struct file_id *id, uint64_t *ret_size);
+
+#endif

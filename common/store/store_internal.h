@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of the store share among themselves. Nobody else includes this.
+ *
+ * Locks, in the order they are taken: the list of stores (store_open.c), kv.c's, a store's mutex.
+ */
+#ifndef SASL_LMDB_STORE_INTERNAL_H
+#define SASL_LMDB_STORE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "store/account.h"
+#include "store/decoy.h"
+#include "store/kv.h"
+#include "store/store.h"
+#include "store/store_meta.h"
+
+/*
+ * A record of the usual kind under a key of its own, opened in place of the one that an unknown
+ * name does not have. Made once, then only read.
+ */
+struct store_dummy {
+    struct key key;
+    uint8_t place[ACCOUNT_KEY];
+    size_t n;
+    uint8_t value[KV_MAX_VALUE];
+};
+
+/* What a lookup needs to know of the store as it is in this transaction. */
+struct store_view {
+    const struct key *key; /* lives as long as the store */
+    const struct store_dummy *dummy;
+    char table[KV_MAX_NAME + 1];
+    uint64_t accounts;
+    struct decoy_plan plan;
+};
+
+/* Key files read one after the other: a running server meets a new key at the first need. */
+struct store_keys {
+    struct store_keys *next;
+    struct keyring *ring;
+};
+
+struct store {
+    struct store *next;
+    unsigned users;
+    struct kv_env *kv;
+    char *key_path;
+
+    pthread_mutex_t mutex;   /* guards what follows */
+    bool in_use;             /* somebody holds the mutex */
+    struct store_keys *keys; /* the newest first; freed with the store */
+    struct store_dummy *dummy;
+    size_t n_cached; /* 0: nothing is cached */
+    uint8_t cached_value[KV_MAX_VALUE];
+    struct store_view cached;
+};
+
+/* The name of user table number n. */
+void store_table_name(uint32_t n, char ret[KV_MAX_NAME + 1]);
+
+/*
+ * Inside a transaction: the view of the store, from the cache if its description has not changed
+ * by a byte. The caller wipes *ret.
+ */
+MUST_USE enum auth_status store_view_get(struct store *store, struct kv_txn *txn,
+                                         struct store_view *ret);
+
+/*
+ * Inside a transaction: the whole description and the key it is under. The caller wipes *ret.
+ * AUTH_KEY_WRONG with a detail that says which key is wanted.
+ */
+MUST_USE enum auth_status store_meta_read(struct store *store, struct kv_txn *txn,
+                                          struct store_meta *ret, const struct key **ret_key);
+
+/* Inside a write transaction: writes it back. */
+MUST_USE enum auth_status store_meta_write(struct kv_txn *txn, const struct key *key,
+                                           struct store_meta *meta);
+
+/*
+ * Inside a transaction: reads one account. *ret_found false: *ret is zero. AUTH_STORE_DAMAGED if
+ * it is not the account of that name. The caller wipes *ret.
+ */
+MUST_USE enum auth_status store_account_read(struct kv_txn *txn, unsigned table,
+                                             const struct key *key,
+                                             const uint8_t place[ACCOUNT_KEY],
+                                             const struct identity *who, struct record *ret,
+                                             bool *ret_found);
+
+/* Names the account in a detail of status DAMAGED or FOREIGN; returns the status. */
+enum auth_status store_explain_account(const struct store *store, const struct identity *who,
+                                       enum auth_status status, struct detail *detail);
+
+#endif

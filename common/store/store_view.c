@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the store says of itself, found out once and remembered until it changes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crypto.h"
+#include "store/store_internal.h"
+
+enum { STORE_ID_TEXT = 2 * STORE_ID_SIZE + 1 };
+
+void store_table_name(uint32_t n, char ret[KV_MAX_NAME + 1])
+{
+    (void)snprintf(ret, KV_MAX_NAME + 1, "users.%u", (unsigned)n);
+}
+
+static void hold(struct store *store)
+{
+    pthread_mutex_lock(&store->mutex);
+    store->in_use = true;
+}
+
+static void let_go(struct store *store)
+{
+    store->in_use = false;
+    pthread_mutex_unlock(&store->mutex);
+}
+
+static const struct key *key_in(const struct store_keys *keys, const struct store_meta *meta)
+{
+    for (; keys != NULL; keys = keys->next) {
+        const struct key *key = keyring_find(keys->ring, meta->store_id, meta->key_id);
+
+        if (key != NULL && crypto_equal(key->check, meta->check, sizeof key->check)) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
+static bool knows_id(const struct store_keys *keys, const struct store_meta *meta)
+{
+    for (; keys != NULL; keys = keys->next) {
+        if (keyring_find(keys->ring, meta->store_id, meta->key_id) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Reads the key file again; keeps it if the wanted key is in it. With the mutex held. */
+static const struct key *look_again(struct store *store, const struct store_meta *meta)
+{
+    struct store_keys *keys = calloc(1, sizeof *keys);
+
+    if (keys == NULL ||
+        keyring_load(store->key_path, kv_group(store->kv), &keys->ring, NULL) != AUTH_OK) {
+        free(keys);
+        return NULL;
+    }
+    const struct key *key = key_in(keys, meta);
+    if (key == NULL) {
+        keyring_free(keys->ring);
+        free(keys);
+        return NULL;
+    }
+    keys->next = store->keys;
+    store->keys = keys;
+    return key;
+}
+
+static void put_store_id(const uint8_t store_id[STORE_ID_SIZE], char ret[STORE_ID_TEXT])
+{
+    for (size_t i = 0; i < STORE_ID_SIZE; i++) {
+        (void)snprintf(ret + 2 * i, 3, "%02x", store_id[i]);
+    }
+}
+
+static enum auth_status find_key(struct store *store, const struct store_meta *meta,
+                                 const struct key **ret, struct detail *detail)
+{
+    char store_id[STORE_ID_TEXT];
+
+    hold(store);
+    const struct key *key = key_in(store->keys, meta);
+    if (key == NULL) {
+        key = look_again(store, meta);
+    }
+    bool other = key == NULL && knows_id(store->keys, meta);
+    let_go(store);
+    if (key != NULL) {
+        *ret = key;
+        return AUTH_OK;
+    }
+    put_store_id(meta->store_id, store_id);
+    return detail_set(detail, AUTH_KEY_WRONG, "store %s (id %s) wants key %u: %s %s",
+                      kv_path(store->kv), store_id, (unsigned)meta->key_id,
+                      other ? "another key has that number in" : "it is not in", store->key_path);
+}
+
+/* The description as it lies in the file. */
+static enum auth_status read_value(struct kv_txn *txn, uint8_t ret[KV_MAX_VALUE], size_t *ret_n)
+{
+    unsigned table = 0;
+    bool found = false;
+    enum auth_status status = kv_table(txn, META_TABLE, AUTH_STORE_FOREIGN, &table);
+
+    if (status == AUTH_OK) {
+        status = kv_get(txn, table, slice_str(META_ROW), ret, ret_n, &found);
+    }
+    if (status == AUTH_OK && !found) {
+        status = detail_set(kv_detail(txn), AUTH_STORE_FOREIGN,
+                            "the file is an LMDB file but no store of sasl-lmdb");
+    }
+    return status;
+}
+
+static enum auth_status open_value(struct store *store, struct kv_txn *txn, struct slice value,
+                                   struct store_meta *ret, const struct key **ret_key)
+{
+    struct detail *detail = kv_detail(txn);
+    const char *path = kv_path(store->kv);
+    enum auth_status status = meta_peek(value, ret);
+
+    if (status == AUTH_STORE_FOREIGN && ret->format != 0) {
+        return detail_set(detail, status, "store %s has format %u, this program knows format %d",
+                          path, (unsigned)ret->format, META_FORMAT);
+    }
+    if (status == AUTH_OK) {
+        status = find_key(store, ret, ret_key, detail);
+        if (status != AUTH_OK) {
+            return status;
+        }
+        status = meta_open(*ret_key, value, ret);
+    }
+    if (status == AUTH_STORE_DAMAGED) {
+        return detail_set(detail, status, "store %s: the description of the store is damaged",
+                          path);
+    }
+    if (status == AUTH_STORE_FOREIGN) {
+        return detail_set(detail, status, "%s is not a store of sasl-lmdb", path);
+    }
+    return status;
+}
+
+enum auth_status store_meta_read(struct store *store, struct kv_txn *txn, struct store_meta *ret,
+                                 const struct key **ret_key)
+{
+    uint8_t value[KV_MAX_VALUE];
+    size_t n = 0;
+    enum auth_status status = read_value(txn, value, &n);
+
+    if (status == AUTH_OK) {
+        status = open_value(store, txn, slice_of(value, n), ret, ret_key);
+    }
+    return status;
+}
+
+enum auth_status store_meta_write(struct kv_txn *txn, const struct key *key,
+                                  struct store_meta *meta)
+{
+    struct buf value;
+    unsigned table = 0;
+
+    buf_init(&value, META_MAX_VALUE);
+    enum auth_status status = kv_table(txn, META_TABLE, AUTH_STORE_FOREIGN, &table);
+    if (status == AUTH_OK) {
+        status = meta_put(key, meta, &value);
+        if (status == AUTH_STORE_FULL) {
+            status = detail_set(kv_detail(txn), status,
+                                "key %u has sealed all it may: \"sasl-lmdb rekey\" makes a new one",
+                                (unsigned)key->id);
+        }
+    }
+    if (status == AUTH_OK) {
+        status = kv_put(txn, table, slice_str(META_ROW), buf_slice(&value));
+    }
+    buf_release(&value);
+    return status;
+}
+
+static bool fill_random(void *p, size_t n)
+{
+    return crypto_random(p, n) == AUTH_OK;
+}
+
+/* An account as the store's policy makes them, of an ordinary name, with random verifiers. */
+static bool dummy_record(const struct verifier_policy *policy, struct record *ret)
+{
+    static const struct identity who = {"someone.else", "mail.example.org"};
+    struct verifier_set *set = &ret->verifiers;
+    bool ok = true;
+
+    memset(ret, 0, sizeof *ret);
+    ret->who = who;
+    for (size_t slot = 0; slot < VERIFIER_SCRAM_HASHES; slot++) {
+        struct scram_verifier *scram = &set->scram[slot];
+
+        scram->hash = verifier_scram_hash(slot);
+        if ((policy->kinds & meta_scram_kind(slot)) != 0) {
+            scram->iterations = policy->iterations;
+            scram->salt_len = VERIFIER_NEW_SALT;
+            ok = ok && fill_random(scram->salt, VERIFIER_NEW_SALT);
+        }
+    }
+    set->has_cram = (policy->kinds & VERIFIER_CRAM_MD5) != 0;
+    set->has_checkpass = (policy->kinds & VERIFIER_CHECKPASS_MD5) != 0;
+    if ((policy->kinds & VERIFIER_DIGEST_MD5) != 0) {
+        for (unsigned i = 0; i < 4; i++) {
+            struct digest_verifier *digest = &set->digest[i];
+
+            digest->full_name = i % 2 != 0;
+            digest->realm_kind = i < 2 ? DIGEST_REALM_OWN : DIGEST_REALM_EMPTY;
+            ok = ok && fill_random(digest->ha1, sizeof digest->ha1);
+        }
+        set->n_digest = 4;
+    }
+    return ok;
+}
+
+static struct store_dummy *dummy_make(const struct verifier_policy *policy)
+{
+    struct store_dummy *dummy = calloc(1, sizeof *dummy);
+    struct record record;
+    struct buf value;
+
+    if (dummy == NULL) {
+        return NULL;
+    }
+    buf_init(&value, KV_MAX_VALUE);
+    bool ok =
+        dummy_record(policy, &record) && fill_random(dummy->key.seal, sizeof dummy->key.seal) &&
+        fill_random(dummy->place, sizeof dummy->place) &&
+        account_put(&dummy->key, slice_of(dummy->place, sizeof dummy->place), &record, &value) ==
+            AUTH_OK;
+    if (ok) {
+        dummy->n = value.n;
+        memcpy(dummy->value, value.p, value.n);
+    } else {
+        free(dummy);
+        dummy = NULL;
+    }
+    buf_release(&value);
+    crypto_wipe(&record, sizeof record);
+    return dummy;
+}
+
+static enum auth_status view_make(const struct store_meta *meta, const struct key *key,
+                                  struct store_view *ret)
+{
+    ret->key = key;
+    ret->accounts = meta_accounts(meta);
+    store_table_name(meta->table, ret->table);
+    return decoy_plan_make(meta, &ret->plan);
+}
+
+/* Puts a view into the cache, with the dummy that is there or the first one. */
+static enum auth_status remember(struct store *store, struct slice value,
+                                 const struct store_meta *meta, struct store_view *view)
+{
+    hold(store);
+    if (store->dummy == NULL) {
+        store->dummy = dummy_make(&meta->policy);
+    }
+    view->dummy = store->dummy;
+    if (view->dummy != NULL) {
+        memcpy(store->cached_value, value.p, value.n);
+        store->n_cached = value.n;
+        store->cached = *view;
+    }
+    let_go(store);
+    return view->dummy == NULL ? AUTH_NO_MEMORY : AUTH_OK;
+}
+
+static bool recall(struct store *store, struct slice value, struct store_view *ret)
+{
+    hold(store);
+    bool same = value.n > 0 && value.n == store->n_cached &&
+                memcmp(value.p, store->cached_value, value.n) == 0;
+    if (same) {
+        *ret = store->cached;
+    }
+    let_go(store);
+    return same;
+}
+
+enum auth_status store_view_get(struct store *store, struct kv_txn *txn, struct store_view *ret)
+{
+    uint8_t bytes[KV_MAX_VALUE];
+    struct store_meta meta;
+    const struct key *key = NULL;
+    size_t n = 0;
+    enum auth_status status = read_value(txn, bytes, &n);
+
+    if (status != AUTH_OK) {
+        return status;
+    }
+    struct slice value = slice_of(bytes, n);
+    if (recall(store, value, ret)) {
+        return AUTH_OK;
+    }
+    status = open_value(store, txn, value, &meta, &key);
+    if (status == AUTH_OK) {
+        status = view_make(&meta, key, ret);
+    }
+    if (status == AUTH_OK) {
+        status = remember(store, value, &meta, ret);
+    }
+    crypto_wipe(&meta, sizeof meta);
+    return status;
+}
