@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "account.h"
 #include "import.h"
 #include "names.h"
 #include "tool.h"
+#include "view.h"
 
 enum {
     OPTION_FORMAT = TOOL_LONG_ONLY,
@@ -118,7 +118,7 @@ static enum auth_status print_summary(const struct tool *tool, const struct impo
     bool dry_run = arguments->import.dry_run;
     uint64_t replaced = counts->written - counts->created;
     if (arguments->json) {
-        return account_print_json(
+        return view_print_json(
             tool,
             json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "imported", (json_int_t)counts->written,
                       "new", (json_int_t)counts->created, "replaced", (json_int_t)replaced,

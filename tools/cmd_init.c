@@ -8,9 +8,9 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "account.h"
 #include "names.h"
 #include "tool.h"
+#include "view.h"
 
 enum {
     OPTION_GROUP = TOOL_LONG_ONLY,
@@ -86,7 +86,7 @@ static int take_iterations(const struct tool *tool, struct init *init, const cha
 static int take_verifiers(const struct tool *tool, struct init *init, const char *text)
 {
     struct slice bad;
-    if (!account_take_kinds(slice_str(text), &init->create.policy.kinds, &bad)) {
+    if (!view_take_kinds(slice_str(text), &init->create.policy.kinds, &bad)) {
         return tool_usage_error(tool, "--verifiers: \"%.*s\" is not a kind of verifier", (int)bad.n,
                                 (const char *)bad.p);
     }
@@ -139,7 +139,7 @@ static enum auth_status print_json(const struct tool *tool, const struct init *i
     const struct verifier_policy *policy = &init->create.policy;
     struct buf kinds;
     buf_init(&kinds, DETAIL_SIZE);
-    account_put_kinds(&kinds, policy->kinds, ",");
+    view_put_kinds(&kinds, policy->kinds, ",");
     json_t *realms = json_array();
     for (unsigned i = 0; i < policy->n_extra_realms; i++) {
         json_array_append_new(realms, json_string(policy->extra_realm[i]));
@@ -147,9 +147,9 @@ static enum auth_status print_json(const struct tool *tool, const struct init *i
     json_t *value = json_pack("{s:s, s:s, s:s*, s:i, s:s, s:s, s:o}", "store", init->create.path,
                               "key", init->create.key_path, "group", init->group_name, "iterations",
                               (int)policy->iterations, "verifiers", buf_text(&kinds), "class",
-                              account_class(policy->kinds), "digest_realms", realms);
+                              view_class(policy->kinds), "digest_realms", realms);
     buf_release(&kinds);
-    return account_print_json(tool, value);
+    return view_print_json(tool, value);
 }
 
 static void print_made(const struct init *init)
@@ -158,7 +158,7 @@ static void print_made(const struct init *init)
     const struct verifier_policy *policy = &create->policy;
     struct buf kinds;
     buf_init(&kinds, DETAIL_SIZE);
-    account_put_kinds(&kinds, policy->kinds, ", ");
+    view_put_kinds(&kinds, policy->kinds, ", ");
 
     printf("Made the store %s (mode %s) with its lock file %s-lock (mode %s),\n", create->path,
            create->have_group ? "0640" : "0600", create->path,

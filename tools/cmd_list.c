@@ -6,9 +6,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "account.h"
 #include "names.h"
 #include "tool.h"
+#include "view.h"
 
 enum { OPTION_REALM = TOOL_LONG_ONLY, OPTION_PLAIN, OPTION_JSON };
 
@@ -31,11 +31,11 @@ enum list_form { LIST_TABLE, LIST_PLAIN, LIST_JSON };
 
 enum {
     FIRST_CAPACITY = 64,
-    CELL_MAX = 1024, /* bytes of one field of the table */
+    CELL_MAX = 4096, /* bytes of one field of the table, escaped */
 };
 
 struct list {
-    struct account *accounts;
+    struct view *views;
     size_t n;
     size_t capacity;
     size_t legacy;
@@ -46,18 +46,18 @@ static enum auth_status collect(void *ctx, const struct record *record)
     struct list *list = ctx;
     if (list->n == list->capacity) {
         size_t capacity = list->capacity == 0 ? FIRST_CAPACITY : list->capacity * 2;
-        struct account *grown = reallocarray(list->accounts, capacity, sizeof *grown);
+        struct view *grown = reallocarray(list->views, capacity, sizeof *grown);
         if (grown == NULL) {
             return AUTH_NO_MEMORY;
         }
-        list->accounts = grown;
+        list->views = grown;
         list->capacity = capacity;
     }
-    enum auth_status status = account_init(&list->accounts[list->n], record);
+    enum auth_status status = view_init(&list->views[list->n], record);
     if (status != AUTH_OK) {
         return status;
     }
-    if ((list->accounts[list->n].kinds & VERIFIER_LEGACY) != 0) {
+    if ((list->views[list->n].kinds & VERIFIER_LEGACY) != 0) {
         list->legacy++;
     }
     list->n++;
@@ -67,16 +67,16 @@ static enum auth_status collect(void *ctx, const struct record *record)
 static void list_release(struct list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
-        account_release(&list->accounts[i]);
+        view_release(&list->views[i]);
     }
-    free(list->accounts);
-    *list = (struct list){.accounts = NULL};
+    free(list->views);
+    *list = (struct list){.views = NULL};
 }
 
 static int by_realm_and_user(const void *a, const void *b)
 {
-    const struct account *left = a;
-    const struct account *right = b;
+    const struct view *left = a;
+    const struct view *right = b;
     int realms = strcmp(left->realm, right->realm);
     return realms != 0 ? realms : strcmp(left->user, right->user);
 }
@@ -103,25 +103,25 @@ struct widths {
     int kinds;
 };
 
-static void put_name(struct buf *cell, const struct account *account)
+static void put_name(struct buf *cell, const struct view *view)
 {
-    report_escape(cell, slice_str(account->user));
+    report_escape(cell, slice_str(view->user));
     buf_put_byte(cell, '@');
-    report_escape(cell, slice_str(account->realm));
+    report_escape(cell, slice_str(view->realm));
 }
 
 static struct widths measure(const struct list *list)
 {
     struct widths widths = {.name = 4, .kinds = 9}; /* of the headings USER and VERIFIERS */
     struct buf cell;
-    buf_init(&cell, CELL_MAX * 4);
+    buf_init(&cell, CELL_MAX);
     for (size_t i = 0; i < list->n; i++) {
         buf_clear(&cell);
-        put_name(&cell, &list->accounts[i]);
+        put_name(&cell, &list->views[i]);
         int width = columns(buf_text(&cell));
         widths.name = width > widths.name ? width : widths.name;
         buf_clear(&cell);
-        account_put_kinds(&cell, list->accounts[i].kinds, ",");
+        view_put_kinds(&cell, list->views[i].kinds, ",");
         width = columns(buf_text(&cell));
         widths.kinds = width > widths.kinds ? width : widths.kinds;
     }
@@ -129,22 +129,22 @@ static struct widths measure(const struct list *list)
     return widths;
 }
 
-static void print_row(const struct account *account, const struct widths *widths, int64_t now)
+static void print_row(const struct view *view, const struct widths *widths, int64_t now)
 {
     struct buf cell;
-    buf_init(&cell, CELL_MAX * 4);
-    put_name(&cell, account);
+    buf_init(&cell, CELL_MAX);
+    put_name(&cell, view);
     print_cell(buf_text(&cell), widths->name);
-    print_cell(account_class(account->kinds), 6);
+    print_cell(view_class(view->kinds), 6);
     buf_clear(&cell);
-    account_put_kinds(&cell, account->kinds, ",");
+    view_put_kinds(&cell, view->kinds, ",");
     print_cell(buf_text(&cell), widths->kinds);
-    printf("%10u  ", (unsigned)account_iterations(account));
+    printf("%10u  ", (unsigned)view_iterations(view));
     buf_clear(&cell);
-    account_put_flags(&cell, account, now);
+    view_put_flags(&cell, view, now);
     print_cell(buf_text(&cell), 8);
     buf_clear(&cell);
-    account_put_time(&cell, account->changed);
+    view_put_time(&cell, view->changed);
     printf("%s\n", buf_text(&cell));
     buf_release(&cell);
 }
@@ -162,7 +162,7 @@ static void print_table(const struct list *list, int64_t now)
     print_cell("FLAGS", 8);
     printf("CHANGED\n");
     for (size_t i = 0; i < list->n; i++) {
-        print_row(&list->accounts[i], &widths, now);
+        print_row(&list->views[i], &widths, now);
     }
 }
 
@@ -170,7 +170,7 @@ static void print_table(const struct list *list, int64_t now)
 static void print_plain(const struct list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
-        printf("%s@%s: userPassword\n", list->accounts[i].user, list->accounts[i].realm);
+        printf("%s@%s: userPassword\n", list->views[i].user, list->views[i].realm);
     }
 }
 
@@ -180,7 +180,7 @@ static enum auth_status print_json(const struct tool *tool, const struct list *l
     putchar('[');
     for (size_t i = 0; i < list->n; i++) {
         printf("%s\n", i == 0 ? "" : ",");
-        json_t *value = account_json(&list->accounts[i], now);
+        json_t *value = view_json(&list->views[i], now);
         if (value == NULL) {
             return tool_report(tool, AUTH_NO_MEMORY, NULL, "JSON");
         }
@@ -215,7 +215,7 @@ static int list_store(const struct tool *tool, const char *realm, enum list_form
 {
     enum auth_status status = AUTH_INTERNAL;
     struct detail detail = {.text = ""};
-    struct list list = {.accounts = NULL};
+    struct list list = {.views = NULL};
     struct store *store = NULL;
     char lower[IDENTITY_MAX_REALM + 1];
 
@@ -240,7 +240,7 @@ static int list_store(const struct tool *tool, const char *realm, enum list_form
         goto out;
     }
     if (list.n > 1) {
-        qsort(list.accounts, list.n, sizeof *list.accounts, by_realm_and_user);
+        qsort(list.views, list.n, sizeof *list.views, by_realm_and_user);
     }
     status = print_list(tool, &list, form);
 

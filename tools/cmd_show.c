@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "account.h"
 #include "base/crypto.h"
 #include "names.h"
 #include "tool.h"
+#include "view.h"
 
 enum { OPTION_JSON = TOOL_LONG_ONLY };
 
@@ -65,26 +65,26 @@ static void print_verifiers(const struct record *record)
     }
 }
 
-static void print_account(const struct record *record, const struct account *account)
+static void print_account(const struct record *record, const struct view *view)
 {
     struct buf text;
     buf_init(&text, TEXT_MAX);
     identity_put(&text, &record->who);
     printf("account      %s\n", buf_text(&text));
-    printf("class        %s\n", account_class(account->kinds));
+    printf("class        %s\n", view_class(view->kinds));
     print_verifiers(record);
     buf_clear(&text);
-    account_put_flags(&text, account, (int64_t)time(NULL));
+    view_put_flags(&text, view, (int64_t)time(NULL));
     printf("flags        %s\n", buf_text(&text));
     buf_clear(&text);
-    account_put_time(&text, account->created);
+    view_put_time(&text, view->created);
     printf("created      %s\n", buf_text(&text));
     buf_clear(&text);
-    account_put_time(&text, account->changed);
+    view_put_time(&text, view->changed);
     printf("changed      %s\n", buf_text(&text));
     buf_clear(&text);
-    account_put_time(&text, account->expires);
-    printf("expires      %s\n", account->expires == 0 ? "never" : buf_text(&text));
+    view_put_time(&text, view->expires);
+    printf("expires      %s\n", view->expires == 0 ? "never" : buf_text(&text));
     buf_release(&text);
 }
 
@@ -93,7 +93,7 @@ static int show(const struct tool *tool, const struct identity *who, bool json)
     enum auth_status status = AUTH_INTERNAL;
     struct detail detail = {.text = ""};
     struct record record = {.flags = 0};
-    struct account account = {.user = NULL};
+    struct view view = {.user = NULL};
     struct store *store = NULL;
 
     status = tool_open_store(tool, false, &store);
@@ -105,19 +105,19 @@ static int show(const struct tool *tool, const struct identity *who, bool json)
         tool_report(tool, status, &detail, "%s@%s", who->user, who->realm);
         goto out;
     }
-    status = account_init(&account, &record);
+    status = view_init(&view, &record);
     if (status != AUTH_OK) {
         tool_report(tool, status, NULL, "%s@%s", who->user, who->realm);
         goto out;
     }
     if (json) {
-        status = account_print_json(tool, account_json(&account, (int64_t)time(NULL)));
+        status = view_print_json(tool, view_json(&view, (int64_t)time(NULL)));
     } else {
-        print_account(&record, &account);
+        print_account(&record, &view);
     }
 
 out:
-    account_release(&account);
+    view_release(&view);
     crypto_wipe(&record, sizeof record);
     store_close(store);
     return tool_exit_code(status);

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "account.h"
 #include "base/crypto.h"
 #include "names.h"
 #include "prompt.h"
 #include "tool.h"
+#include "view.h"
 
 enum { OPTION_JSON = TOOL_LONG_ONLY };
 
@@ -45,7 +45,7 @@ static enum auth_status answer(const struct tool *tool, const struct identity *w
 {
     const char *why = verdict == AUTH_OK ? "" : auth_status_text(verdict);
     if (json) {
-        enum auth_status printed = account_print_json(
+        enum auth_status printed = view_print_json(
             tool, json_pack("{s:s, s:s, s:b, s:s}", "user", who->user, "realm", who->realm,
                             "verified", verdict == AUTH_OK, "reason", why));
         return printed == AUTH_OK ? verdict : printed;

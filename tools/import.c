@@ -214,6 +214,24 @@ static enum auth_status fill(struct import *import, struct batch *batch)
     return AUTH_OK;
 }
 
+/* A disabled account stays disabled when it gets a new password; a batch is written as given. */
+static enum auth_status keep_flags(const struct import *import, const struct batch *batch,
+                                   struct detail *detail)
+{
+    enum auth_status status = AUTH_OK;
+    for (size_t i = 0; i < batch->group.n && status == AUTH_OK; i++) {
+        struct record before;
+        status = store_get(import->store, &batch->records[i].who, &before, detail);
+        if (status == AUTH_OK) {
+            batch->records[i].flags = before.flags;
+            crypto_wipe(&before, sizeof before);
+        } else if (status == AUTH_UNKNOWN_USER) {
+            status = AUTH_OK;
+        }
+    }
+    return status;
+}
+
 /* Waits for a batch's verifiers and stores them. */
 static enum auth_status finish(struct import *import, struct batch *batch)
 {
@@ -226,6 +244,9 @@ static enum auth_status finish(struct import *import, struct batch *batch)
         show_progress(import);
     }
     enum auth_status status = batch->group.status;
+    if (status == AUTH_OK) {
+        status = keep_flags(import, batch, &detail);
+    }
     if (status == AUTH_OK) {
         status =
             store_write_batch(import->store, batch->records, batch->group.n, &created, &detail);
@@ -287,7 +308,9 @@ static enum auth_status scan(struct import *import, bool look_up)
         if (status != AUTH_OK && status != AUTH_UNKNOWN_USER) {
             return tool_report(import->tool, status, &detail, "%s", import->tool->store_path);
         }
-        crypto_wipe(&record, sizeof record);
+        if (status == AUTH_OK) {
+            crypto_wipe(&record, sizeof record);
+        }
         import->counts->written++;
         import->counts->created += status == AUTH_UNKNOWN_USER;
         show_progress(import);

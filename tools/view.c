@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "account.h"
+#include "view.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +22,10 @@ enum { KINDS = sizeof kind_names / sizeof kind_names[0] };
 
 enum { TEXT_MAX = 256 }; /* bytes of any of the short texts below */
 
-enum auth_status account_init(struct account *account, const struct record *record)
+enum auth_status view_init(struct view *view, const struct record *record)
 {
     const struct verifier_set *verifiers = &record->verifiers;
-    *account = (struct account){
+    *view = (struct view){
         .user = strdup(record->who.user),
         .realm = strdup(record->who.realm),
         .kinds = verifier_kinds(verifiers),
@@ -35,28 +35,28 @@ enum auth_status account_init(struct account *account, const struct record *reco
         .expires = record->expires,
     };
     for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
-        account->iterations[i] = verifiers->scram[i].iterations;
+        view->iterations[i] = verifiers->scram[i].iterations;
     }
-    if (account->user == NULL || account->realm == NULL) {
-        account_release(account);
+    if (view->user == NULL || view->realm == NULL) {
+        view_release(view);
         return AUTH_NO_MEMORY;
     }
     return AUTH_OK;
 }
 
-void account_release(struct account *account)
+void view_release(struct view *view)
 {
-    free(account->user);
-    free(account->realm);
-    *account = (struct account){.user = NULL};
+    free(view->user);
+    free(view->realm);
+    *view = (struct view){.user = NULL};
 }
 
-const char *account_class(unsigned kinds)
+const char *view_class(unsigned kinds)
 {
     return (kinds & VERIFIER_LEGACY) != 0 ? "legacy" : "strict";
 }
 
-void account_put_kinds(struct buf *b, unsigned kinds, const char *separator)
+void view_put_kinds(struct buf *b, unsigned kinds, const char *separator)
 {
     bool first = true;
     for (size_t i = 0; i < KINDS; i++) {
@@ -92,7 +92,7 @@ static unsigned kind_by_name(struct slice name)
     return 0;
 }
 
-bool account_take_kinds(struct slice text, unsigned *ret, struct slice *ret_bad)
+bool view_take_kinds(struct slice text, unsigned *ret, struct slice *ret_bad)
 {
     unsigned kinds = 0;
     bool more = true;
@@ -111,11 +111,11 @@ bool account_take_kinds(struct slice text, unsigned *ret, struct slice *ret_bad)
     return true;
 }
 
-uint32_t account_iterations(const struct account *account)
+uint32_t view_iterations(const struct view *view)
 {
     uint32_t least = 0;
     for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
-        uint32_t n = account->iterations[i];
+        uint32_t n = view->iterations[i];
         if (n != 0 && (least == 0 || n < least)) {
             least = n;
         }
@@ -123,22 +123,22 @@ uint32_t account_iterations(const struct account *account)
     return least;
 }
 
-static bool is_expired(const struct account *account, int64_t now)
+static bool is_expired(const struct view *view, int64_t now)
 {
-    return account->expires != 0 && account->expires <= now;
+    return view->expires != 0 && view->expires <= now;
 }
 
-void account_put_flags(struct buf *b, const struct account *account, int64_t now)
+void view_put_flags(struct buf *b, const struct view *view, int64_t now)
 {
-    bool disabled = (account->flags & RECORD_DISABLED) != 0;
-    bool expired = is_expired(account, now);
+    bool disabled = (view->flags & RECORD_DISABLED) != 0;
+    bool expired = is_expired(view, now);
     buf_put_str(b, disabled ? "disabled" : "");
     buf_put_str(b, disabled && expired ? "," : "");
     buf_put_str(b, expired ? "expired" : "");
     buf_put_str(b, disabled || expired ? "" : "-");
 }
 
-void account_put_time(struct buf *b, int64_t when)
+void view_put_time(struct buf *b, int64_t when)
 {
     char text[TEXT_MAX];
     time_t seconds = (time_t)when;
@@ -158,7 +158,7 @@ static json_t *time_json(int64_t when)
     }
     struct buf text;
     buf_init(&text, TEXT_MAX);
-    account_put_time(&text, when);
+    view_put_time(&text, when);
     json_t *value = json_string(buf_text(&text));
     buf_release(&text);
     return value;
@@ -175,30 +175,30 @@ static json_t *kinds_json(unsigned kinds)
     return names;
 }
 
-static json_t *iterations_json(const struct account *account)
+static json_t *iterations_json(const struct view *view)
 {
     json_t *counts = json_object();
     for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
-        if (account->iterations[i] != 0) {
+        if (view->iterations[i] != 0) {
             json_object_set_new(counts, verifier_scram_name(verifier_scram_hash(i)),
-                                json_integer(account->iterations[i]));
+                                json_integer(view->iterations[i]));
         }
     }
     return counts;
 }
 
-json_t *account_json(const struct account *account, int64_t now)
+json_t *view_json(const struct view *view, int64_t now)
 {
-    bool disabled = (account->flags & RECORD_DISABLED) != 0;
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:o}", "user", account->user,
-                     "realm", account->realm, "class", account_class(account->kinds), "verifiers",
-                     kinds_json(account->kinds), "iterations", iterations_json(account), "disabled",
-                     disabled ? 1 : 0, "expired", is_expired(account, now) ? 1 : 0, "created",
-                     time_json(account->created), "changed", time_json(account->changed), "expires",
-                     time_json(account->expires));
+    bool disabled = (view->flags & RECORD_DISABLED) != 0;
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:o}", "user", view->user,
+                     "realm", view->realm, "class", view_class(view->kinds), "verifiers",
+                     kinds_json(view->kinds), "iterations", iterations_json(view), "disabled",
+                     disabled ? 1 : 0, "expired", is_expired(view, now) ? 1 : 0, "created",
+                     time_json(view->created), "changed", time_json(view->changed), "expires",
+                     time_json(view->expires));
 }
 
-enum auth_status account_print_json(const struct tool *tool, json_t *value)
+enum auth_status view_print_json(const struct tool *tool, json_t *value)
 {
     if (value == NULL) {
         return tool_report(tool, AUTH_NO_MEMORY, NULL, "JSON");

@@ -3,8 +3,8 @@
  * An account as it is shown to people and scripts: which verifiers, how strong, since when. Never
  * a verifier itself.
  */
-#ifndef SASL_LMDB_ACCOUNT_H
-#define SASL_LMDB_ACCOUNT_H
+#ifndef SASL_LMDB_VIEW_H
+#define SASL_LMDB_VIEW_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -17,7 +17,7 @@
 #include "tool.h"
 
 /* What is kept of a record while a list is sorted; no secret among it. */
-struct account {
+struct view {
     char *user; /* owned */
     char *realm;
     unsigned kinds; /* of enum verifier_kind */
@@ -29,37 +29,37 @@ struct account {
 };
 
 /* Copies what is shown of a record. AUTH_NO_MEMORY, and nothing is to be released then. */
-MUST_USE enum auth_status account_init(struct account *account, const struct record *record);
-void account_release(struct account *account);
+MUST_USE enum auth_status view_init(struct view *view, const struct record *record);
+void view_release(struct view *view);
 
 /*
  * "legacy" for an account with verifiers that can be used as passwords or are guessed at MD5's
  * speed (CRAM-MD5, DIGEST-MD5, checkpass), else "strict". Static.
  */
-const char *account_class(unsigned kinds);
+const char *view_class(unsigned kinds);
 
 /* "SCRAM-SHA-1,SCRAM-SHA-256,CRAM-MD5": the names of the kinds joined by the separator. */
-void account_put_kinds(struct buf *b, unsigned kinds, const char *separator);
+void view_put_kinds(struct buf *b, unsigned kinds, const char *separator);
 
 /*
  * Reads a list such as "scram-sha-256,cram-md5" (case does not matter) or the words "default" and
  * "strict". False, with the first name that means nothing in *ret_bad.
  */
-MUST_USE bool account_take_kinds(struct slice text, unsigned *ret, struct slice *ret_bad);
+MUST_USE bool view_take_kinds(struct slice text, unsigned *ret, struct slice *ret_bad);
 
 /* The smallest iteration count among the SCRAM verifiers, 0 if there are none. */
-uint32_t account_iterations(const struct account *account);
+uint32_t view_iterations(const struct view *view);
 
 /* "disabled", "expired", both joined by ",", or "-". */
-void account_put_flags(struct buf *b, const struct account *account, int64_t now);
+void view_put_flags(struct buf *b, const struct view *view, int64_t now);
 
 /* UTC as 2026-11-24T15:56:02Z; "-" for 0. */
-void account_put_time(struct buf *b, int64_t when);
+void view_put_time(struct buf *b, int64_t when);
 
 /* The account as a JSON object; NULL without memory. The caller owns the reference. */
-json_t *account_json(const struct account *account, int64_t now);
+json_t *view_json(const struct view *view, int64_t now);
 
 /* Prints a JSON value on a line of standard output and gives it up. NULL means no memory. */
-MUST_USE enum auth_status account_print_json(const struct tool *tool, json_t *value);
+MUST_USE enum auth_status view_print_json(const struct tool *tool, json_t *value);
 
 #endif

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""sasl-lmdb init: files, modes, defaults, and what it says about them."""
+
+import grp
+import json
+import os
+import stat
+
+import toolkit
+
+SCRAM = ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+LEGACY = ["CRAM-MD5", "DIGEST-MD5", "checkpass"]
+
+
+def mode(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+class Init(toolkit.ToolTest):
+    def init(self, *options, **keywords):
+        self.store = toolkit.Store(self.directory)
+        return self.store.tool("init", *options, **keywords)
+
+    def modes(self):
+        return [mode(path) for path in (self.store.path, self.store.lock, self.store.key)]
+
+    def test_defaults(self):
+        result = self.init()
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual(self.modes(), [0o600, 0o600, 0o600])
+        for text in (self.store.path, self.store.lock, self.store.key, "0600", "10000"):
+            self.assertIn(text.encode(), result.out)
+        for kind in SCRAM + LEGACY:
+            self.assertIn(kind.encode(), result.out)
+        self.assertIn(b"--verifiers strict", result.err)
+        self.assertIn(b"as with passwords", result.err)
+
+    def test_strict(self):
+        result = self.init("--verifiers", "strict")
+        self.assertEqual(result.status, 0, result)
+        self.assertIn(b"20000", result.out)
+        self.assertNotIn(b"MD5", result.out + result.err)
+        self.set_password(self.store, "a@example.org", b"secret")
+        account = self.store.accounts()["a@example.org"]
+        self.assertEqual(account["verifiers"], SCRAM)
+        self.assertEqual(account["class"], "strict")
+        self.assertEqual(set(account["iterations"].values()), {20000})
+
+    def test_strict_with_iterations(self):
+        result = self.init("--iterations", "5000", "--verifiers", "strict", "--json")
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual(json.loads(result.out)["iterations"], 5000)
+
+    def test_verifier_lists(self):
+        for text, expected in (
+            ("scram-sha-256", ["SCRAM-SHA-256"]),
+            ("cram-md5,scram-sha-1,cram-md5", ["SCRAM-SHA-1", "CRAM-MD5"]),
+            ("SCRAM-SHA-512,Digest-MD5", ["SCRAM-SHA-512", "DIGEST-MD5"]),
+            ("strict,checkpass", SCRAM + ["checkpass"]),
+            ("default", SCRAM + LEGACY),
+        ):
+            store = self.new_store("--verifiers", text, name=f"{text}.mdb", key=f"{text}.key")
+            self.set_password(store, "a@example.org", b"secret")
+            account = store.accounts()["a@example.org"]
+            self.assertEqual(account["verifiers"], expected, text)
+            legacy = any(kind in LEGACY for kind in expected)
+            self.assertEqual(account["class"], "legacy" if legacy else "strict")
+
+    def test_without_scram_says_what_will_not_work(self):
+        result = self.init("--verifiers", "cram-md5")
+        self.assertEqual(result.status, 0, result)
+        self.assertIn(b"PLAIN and LOGIN", result.err)
+
+    def test_group(self):
+        group = grp.getgrgid(os.getgid()).gr_name
+        for name in (group, str(os.getgid())):
+            store = toolkit.Store(self.directory, f"{name}.mdb", f"{name}.key")
+            self.store = store
+            old = os.umask(0o077)
+            result = store.tool("init", "--group", name)
+            os.umask(old)
+            self.assertEqual(result.status, 0, result)
+            self.assertEqual(self.modes(), [0o640, 0o660, 0o640])
+            self.assertIn(b"0640", result.out)
+            self.assertIn(b"0660", result.out)
+
+    def test_modes_do_not_follow_the_umask(self):
+        old = os.umask(0)
+        result = self.init()
+        os.umask(old)
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual(self.modes(), [0o600, 0o600, 0o600])
+
+    def test_digest_realms(self):
+        result = self.init("--digest-realm", "Mail.Example.ORG", "--digest-realm", "mail.example.org")
+        self.assertEqual(result.status, 0, result)
+        self.assertIn(b"mail.example.org", result.out)
+        self.assertNotIn(b"Mail", result.out)
+        self.set_password(self.store, "a@example.org", b"secret")
+        shown = self.store.tool("show", "a@example.org")
+        self.assertEqual(shown.out.count(b'in realm "mail.example.org"'), 2, shown)
+        self.assertEqual(shown.out.count(b'in realm "example.org"'), 2, shown)
+        self.assertEqual(shown.out.count(b'in realm ""'), 2, shown)
+
+    def test_json(self):
+        result = self.init("--json", "--digest-realm", "x.example")
+        self.assertEqual((result.status, result.err), (0, b""))
+        said = json.loads(result.out)
+        self.assertEqual(said["store"], self.store.path)
+        self.assertEqual(said["key"], self.store.key)
+        self.assertEqual(said["iterations"], 10000)
+        self.assertEqual(said["class"], "legacy")
+        self.assertEqual(said["digest_realms"], ["x.example"])
+        self.assertNotIn("group", said)
+
+    def test_twice(self):
+        self.assertEqual(self.init().status, 0)
+        before = self.store.digests()
+        result = self.init()
+        self.assert_one_line(result, 1, "init", self.store.path)
+        self.assertEqual(self.store.digests(), before)
+
+    def test_a_second_store_shares_the_key_file(self):
+        first = self.new_store(name="one.mdb")
+        self.set_password(first, "a@example.org", b"secret")
+        second = toolkit.Store(self.directory, "two.mdb")
+        result = second.tool("init")
+        self.assertEqual(result.status, 0, result)
+        self.assertIn(b"added a key", result.out)
+        self.assertEqual(first.names(), ["a@example.org: userPassword"])
+        self.assertEqual(second.names(), [])
+
+    def test_where_nothing_can_be_made(self):
+        store = toolkit.Store(os.path.join(self.directory, "missing"))
+        self.assert_one_line(store.tool("init"), 3, "init")
+        self.assertEqual(os.listdir(self.directory), [])
+
+    def test_where_the_key_cannot_be_made(self):
+        store = toolkit.Store(self.directory)
+        store.key = os.path.join(self.directory, "missing", "key")
+        self.assert_one_line(store.tool("init"), 3, "init")
+        self.assertEqual(os.listdir(self.directory), [])
+
+    def test_over_a_damaged_key_file(self):
+        key = self.file("key", b"1 zzzz not a key\n")
+        result = self.init()
+        self.assert_one_line(result, 3, "init")
+        self.assertEqual(os.listdir(self.directory), ["key"])
+        self.assertEqual(toolkit.contents(key), b"1 zzzz not a key\n")
+
+    def test_over_an_exposed_key_file(self):
+        self.file("key", b"", 0o644)
+        result = self.init()
+        self.assert_one_line(result, 3, "init", "chmod")
+        self.assertEqual(os.listdir(self.directory), ["key"])
+
+
+if __name__ == "__main__":
+    toolkit.main()
