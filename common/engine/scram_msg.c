@@ -18,16 +18,15 @@ static bool is_letter(uint8_t c)
 }
 
 /* value = 1*<UTF-8 character except NUL and ","> (RFC 5802 7) */
+static bool is_value(struct slice value)
+{
+    return value.n > 0 && !slice_find(value, 0, NULL) && identity_is_utf8(value);
+}
+
 static bool take_value(struct slice *in, struct slice *ret)
 {
-    struct slice value;
-
-    slice_take_run(in, ',', &value);
-    if (value.n == 0 || slice_find(value, 0, NULL) || !identity_is_utf8(value)) {
-        return false;
-    }
-    *ret = value;
-    return true;
+    slice_take_run(in, ',', ret);
+    return is_value(*ret);
 }
 
 /* name "=" value, up to the next comma or the end. The slice may have moved when it fails. */
@@ -120,9 +119,12 @@ static enum auth_status take_gs2(struct slice *in, struct scram_gs2 *ret, const 
     if (!slice_take_literal(in, ",")) {
         return fail(ret_detail, "malformed gs2 header");
     }
-    if (in->n > 0 && in->p[0] != ',' &&
-        (!take_attribute(in, "a=", &ret->authzid) || !is_name(ret->authzid))) {
-        return fail(ret_detail, "malformed authorization identity");
+    if (slice_take_literal(in, "a=")) {
+        /* A saslname is not empty; GNU SASL sends an empty one for "none" all the same. */
+        slice_take_run(in, ',', &ret->authzid);
+        if (ret->authzid.n > 0 && (!is_value(ret->authzid) || !is_name(ret->authzid))) {
+            return fail(ret_detail, "malformed authorization identity");
+        }
     }
     if (!slice_take_literal(in, ",")) {
         return fail(ret_detail, "malformed gs2 header");
@@ -261,7 +263,7 @@ void scram_put_gs2(struct buf *b, const struct scram_gs2 *gs2)
         buf_put_slice(b, gs2->binding_name);
     }
     buf_put_byte(b, ',');
-    if (gs2->authzid.p != NULL) {
+    if (gs2->authzid.n > 0) {
         buf_put_str(b, "a=");
         buf_put_slice(b, gs2->authzid);
     }

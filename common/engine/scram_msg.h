@@ -36,7 +36,7 @@ enum scram_binding {
 struct scram_gs2 {
     enum scram_binding binding;
     struct slice binding_name; /* cb-name; p is NULL unless binding is SCRAM_BINDING_USED */
-    struct slice authzid;      /* saslname, escaped; p is NULL where there is none */
+    struct slice authzid;      /* saslname, escaped; empty where there is none */
     struct slice header;       /* all of the above as sent, with both commas; not printed from */
 };
 

@@ -58,7 +58,7 @@ static enum auth_status look_up(struct scram_server_state *s,
     buf_init(&authcid, SCRAM_MAX_MESSAGE);
     buf_init(&authzid, SCRAM_MAX_MESSAGE);
     enum auth_status status = decode_name(s, message->username, &authcid);
-    if (status == AUTH_OK && message->gs2.authzid.p != NULL) {
+    if (status == AUTH_OK && message->gs2.authzid.n > 0) {
         status = decode_name(s, message->gs2.authzid, &authzid);
     }
     if (status == AUTH_OK) {

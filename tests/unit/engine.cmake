@@ -1,1 +1,19 @@
-# Tests of common/engine.
+# Tests of common/engine. Those of the protocol engines drive them from vectors/, on a host in memory,
+# and make their allocations fail, for which malloc and calloc are wrapped.
+add_library(engine_testing STATIC stanza.c alloc_fail.c fake_host.c exchange.c)
+target_include_directories(engine_testing PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+target_compile_definitions(engine_testing PRIVATE VECTORS="${PROJECT_SOURCE_DIR}/vectors")
+target_link_libraries(engine_testing
+    PUBLIC sasl_lmdb_engine
+    PRIVATE PkgConfig::CMOCKA sasl_lmdb_warnings sasl_lmdb_hardening)
+
+function(engine_test name)
+    unit_test(${name} LIBS engine_testing)
+    target_link_options(test_${name} PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc)
+endfunction()
+
+engine_test(plain)
+engine_test(login)
+engine_test(cram_md5)
+engine_test(digest_md5)
+engine_test(scram_server)

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/digest_md5_msg.h"
+#include "exchange.h"
+#include "fake_host.h"
+
+#define FILE_NAME "digest_md5.txt"
+#define MECHANISM "DIGEST-MD5"
+
+enum { REQUIRED_ONLY = 8, EMPTY_AUTHZID = 48, LATIN1 = 53 }; /* cases of the file */
+
+static void vectors(void **state)
+{
+    (void)state;
+    exchange_run_vectors(FILE_NAME);
+}
+
+static void damaged_messages(void **state)
+{
+    (void)state;
+    exchange_run_damage(FILE_NAME, REQUIRED_ONLY);
+}
+
+static void outages_of_the_host(void **state)
+{
+    (void)state;
+    exchange_run_outages(FILE_NAME, 1);
+}
+
+static void accounts_that_may_not_log_in(void **state)
+{
+    (void)state;
+    exchange_run_doomed(FILE_NAME, REQUIRED_ONLY);
+}
+
+static void allocations_that_fail(void **state)
+{
+    (void)state;
+    exchange_run_allocations(FILE_NAME, 1);
+    exchange_run_allocations(FILE_NAME, EMPTY_AUTHZID);
+    exchange_run_allocations(FILE_NAME, LATIN1);
+}
+
+struct host {
+    struct fake_host fake; /* first: the callbacks of fake_host.c get the same pointer */
+    struct stanza_file *file;
+    struct exchange ex;
+    unsigned broken; /* for the tests of hosts that break their contract */
+};
+
+/* A host like that of one case, with nonces of the engine's own making. */
+static void open_host(struct host *h, unsigned id)
+{
+    h->file = stanza_read(VECTORS, FILE_NAME);
+    assert_non_null(h->file);
+    fake_host_open(&h->fake, h->file, stanza_case(h->file, id));
+    h->fake.host.nonce = NULL;
+    exchange_start(&h->ex, MECHANISM, &h->fake.host);
+}
+
+static void close_host(struct host *h)
+{
+    exchange_end(&h->ex);
+    fake_host_close(&h->fake);
+    stanza_free(h->file);
+}
+
+static void own_challenge(void **state)
+{
+    struct host h;
+
+    (void)state;
+    open_host(&h, REQUIRED_ONLY);
+    assert_int_equal(exchange_step(&h.ex, slice_of(NULL, 0)), AUTH_CONTINUE);
+    assert_string_equal(buf_text(&h.ex.out),
+                        "realm=\"example.org\",nonce=\"AAECAwQFBgcICQoLDA0ODxAR\",qop=\"auth\","
+                        "algorithm=md5-sess,charset=utf-8");
+    assert_int_equal(h.fake.next_random, 18);
+    close_host(&h);
+}
+
+static void no_realm_to_offer(void **state)
+{
+    struct host h;
+
+    (void)state;
+    open_host(&h, REQUIRED_ONLY);
+    h.fake.host.realm = "";
+    assert_int_equal(exchange_step(&h.ex, slice_of(NULL, 0)), AUTH_CONTINUE);
+    assert_string_equal(
+        buf_text(&h.ex.out),
+        "nonce=\"AAECAwQFBgcICQoLDA0ODxAR\",qop=\"auth\",algorithm=md5-sess,charset=utf-8");
+    close_host(&h);
+}
+
+/* "The size of a digest-challenge MUST be less than 2048 bytes" (RFC 2831 2.1.1). */
+static void challenge_of_2048_bytes(void **state)
+{
+    unsigned refused = 0;
+    char realm[2049];
+
+    (void)state;
+    for (size_t n = 1940; n < 2048; n++) {
+        struct host h;
+        memset(realm, 'r', n);
+        realm[n] = '\0';
+        open_host(&h, REQUIRED_ONLY);
+        h.fake.host.realm = realm;
+        enum auth_status status = exchange_step(&h.ex, slice_of(NULL, 0));
+        assert_int_equal(status, h.ex.out.n < 2048 ? AUTH_CONTINUE : AUTH_TOO_LONG);
+        refused += status == AUTH_TOO_LONG;
+        close_host(&h);
+    }
+    assert_in_range(refused, 1, 107);
+}
+
+static enum auth_status broken_secret(void *ctx, const struct mech_identity *who,
+                                      const struct mech_want *want, struct mech_secret *ret)
+{
+    const struct host *h = ctx;
+
+    (void)who;
+    (void)want;
+    ret->verdict = AUTH_OK;
+    ret->n_digest = h->broken;
+    return AUTH_OK;
+}
+
+/* More digests than there is room for, or none, is a defect of the host and no way in. */
+static void host_with_a_wrong_count(void **state)
+{
+    static const unsigned counts[] = {0, 3, 1000000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct host h;
+        open_host(&h, REQUIRED_ONLY);
+        h.broken = counts[i];
+        h.fake.host.find_secret = broken_secret;
+        assert_int_equal(exchange_step(&h.ex, slice_of(NULL, 0)), AUTH_CONTINUE);
+        assert_int_equal(
+            exchange_step(&h.ex, slice_str("username=\"alice\",nonce=\"AAECAwQFBgcICQoLDA0ODxAR\","
+                                           "cnonce=\"x\",nc=00000001,digest-uri=\"smtp/h\","
+                                           "response=00000000000000000000000000000000")),
+            AUTH_INTERNAL);
+        close_host(&h);
+    }
+}
+
+static enum auth_status parse(const char *text, struct digest_md5_response *ret,
+                              struct buf *scratch)
+{
+    const char *detail;
+
+    buf_init(scratch, DIGEST_MD5_MAX_RESPONSE);
+    return digest_md5_parse_response(slice_str(text), scratch, ret, &detail);
+}
+
+#define REST                                                                                       \
+    "nonce=\"n\",cnonce=\"c\",nc=00000001,digest-uri=\"smtp/h/s\","                                \
+    "response=0123456789abcdef0123456789abcdef"
+
+static void parsed_values(void **state)
+{
+    struct digest_md5_response r;
+    struct digest_md5_uri uri;
+    struct buf scratch;
+
+    (void)state;
+    assert_int_equal(
+        parse("username=\"a\\\"b\\\\c\",realm=\"\",authzid=\"x\\yz\"," REST, &r, &scratch),
+        AUTH_OK);
+    assert_true(slice_equal_str(r.username, "a\"b\\c"));
+    assert_true(slice_equal_str(r.authzid, "xyz"));
+    assert_true(r.realm.p != NULL && r.realm.n == 0);
+    assert_null(r.qop.p);
+    assert_null(r.charset.p);
+    assert_null(r.maxbuf.p);
+    assert_true(digest_md5_parse_uri(r.digest_uri, &uri));
+    assert_true(slice_equal_str(uri.service, "smtp"));
+    assert_true(slice_equal_str(uri.host, "h"));
+    assert_true(slice_equal_str(uri.name, "s"));
+    buf_release(&scratch);
+}
+
+/* What is written with escapes is read back. */
+static void quoted_values(void **state)
+{
+    static const char *const values[] = {"", "plain", "\"", "\\", "\\\"", "a\"b\\c\"", "\\\\\"\""};
+    struct digest_md5_response r;
+    struct buf scratch;
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, 4096);
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        buf_clear(&text);
+        digest_md5_put_quoted(&text, "realm", slice_str(values[i]));
+        buf_put_str(&text, ",username=\"u\"," REST);
+        assert_int_equal(buf_status(&text), AUTH_OK);
+        assert_int_equal(parse(buf_text(&text), &r, &scratch), AUTH_OK);
+        assert_true(slice_equal_str(r.realm, values[i]));
+        buf_release(&scratch);
+    }
+    buf_release(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(vectors),
+        cmocka_unit_test(damaged_messages),
+        cmocka_unit_test(outages_of_the_host),
+        cmocka_unit_test(accounts_that_may_not_log_in),
+        cmocka_unit_test(allocations_that_fail),
+        cmocka_unit_test(own_challenge),
+        cmocka_unit_test(no_realm_to_offer),
+        cmocka_unit_test(challenge_of_2048_bytes),
+        cmocka_unit_test(host_with_a_wrong_count),
+        cmocka_unit_test(parsed_values),
+        cmocka_unit_test(quoted_values),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
