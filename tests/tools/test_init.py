@@ -149,10 +149,13 @@ class Init(toolkit.ToolTest):
         self.assertEqual(toolkit.contents(key), b"1 zzzz not a key\n")
 
     def test_over_an_exposed_key_file(self):
-        self.file("key", b"", 0o644)
-        result = self.init()
+        first = self.new_store(name="one.mdb")
+        before = toolkit.contents(first.key)
+        os.chmod(first.key, 0o644)
+        result = toolkit.Store(self.directory, "two.mdb").tool("init")
         self.assert_one_line(result, 3, "init", "chmod")
-        self.assertEqual(os.listdir(self.directory), ["key"])
+        self.assertEqual(sorted(os.listdir(self.directory)), ["key", "one.mdb", "one.mdb-lock"])
+        self.assertEqual(toolkit.contents(first.key), before)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The tools as root on other people's stores, and as other people on root's stores."""
+
+import os
+import re
+
+import toolkit
+
+NOBODY = 65534
+NAME = "alice@example.org"
+PASSWORD = b"secret"
+
+
+def status_of(pid, field):
+    """A line of /proc/PID/status as words."""
+    text = toolkit.contents(f"/proc/{pid}/status").decode()
+    return re.search(rf"^{field}:\s*(.*)$", text, re.M).group(1).split()
+
+
+class Privilege(toolkit.ToolTest):
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.directory, 0o755)
+        self.store = self.new_store()
+        self.set_password(self.store, NAME, PASSWORD)
+
+    def give_away(self, *paths, uid=NOBODY, gid=NOBODY):
+        for path in paths:
+            os.chown(path, uid, gid)
+
+    def give_store_away(self, **owner):
+        self.give_away(
+            self.directory, self.store.path, self.store.lock, self.store.key, **owner
+        )
+
+    def identity_while_asking(self, command):
+        """User and group ids of a program that waits for a password."""
+        terminal = toolkit.Terminal(command)
+        self.addCleanup(terminal.close)
+        terminal.expect("Password: ")
+        found = {field: status_of(terminal.pid, field) for field in ("Uid", "Gid", "Groups")}
+        limits = toolkit.contents(f"/proc/{terminal.pid}/limits").decode()
+        self.assertRegex(limits, r"Max core file size\s+0\s+0\s")
+        terminal.send(b"\x03")
+        terminal.finish()
+        return found
+
+    def commands(self):
+        return (self.store.command("verify", NAME), self.store.passwd_command(NAME))
+
+    def test_root_becomes_the_owner(self):
+        self.give_store_away()
+        for command in self.commands():
+            found = self.identity_while_asking(command)
+            self.assertEqual(
+                found,
+                {
+                    "Uid": [str(NOBODY)] * 4,
+                    "Gid": [str(NOBODY)] * 4,
+                    "Groups": [str(NOBODY)],
+                },
+            )
+        self.assertEqual(self.store.names(), [f"{NAME}: userPassword"])
+        self.set_password(self.store, NAME, b"other")
+        self.assert_verifies(self.store, NAME, b"other")
+        for path in (self.store.path, self.store.lock):
+            self.assertEqual(os.stat(path).st_uid, NOBODY)
+
+    def test_root_s_group_is_not_kept(self):
+        self.give_store_away(gid=0)
+        found = self.identity_while_asking(self.commands()[0])
+        self.assertEqual(found["Uid"], [str(NOBODY)] * 4)
+        self.assertNotIn("0", found["Gid"] + found["Groups"])
+
+    def test_root_s_store_stays_root_s(self):
+        for command in self.commands():
+            found = self.identity_while_asking(command)
+            self.assertEqual(found["Uid"], ["0"] * 4)
+
+    def test_a_lock_file_of_somebody_else(self):
+        self.give_away(self.store.lock)
+        for command, status in (
+            (self.store.command("list"), 3),
+            (self.store.passwd_command("-d", NAME), 1),
+        ):
+            result = toolkit.run(command)
+            self.assertEqual(result.status, status, result)
+        self.give_away(self.store.lock, uid=0, gid=0)
+        self.assertEqual(self.store.names(), [f"{NAME}: userPassword"])
+
+    def test_a_link_of_somebody_else(self):
+        directory = os.path.join(self.directory, "theirs")
+        os.mkdir(directory)
+        os.symlink(self.store.path, os.path.join(directory, "users.mdb"))
+        os.chown(os.path.join(directory, "users.mdb"), NOBODY, NOBODY, follow_symlinks=False)
+        linked = toolkit.Store(directory)
+        linked.key = self.store.key
+        result = linked.tool("list")
+        self.assert_one_line(result, 3, "list")
+
+    def test_a_key_that_root_alone_can_read(self):
+        self.give_store_away()
+        self.give_away(self.store.key, uid=0, gid=0)
+        result = self.store.tool("list")
+        self.assert_one_line(result, 3, "list", self.store.key)
+
+    def test_an_import_file_that_root_alone_can_read(self):
+        self.give_store_away()
+        path = self.file("users.tsv", b"bob\texample.org\tsecret\n")
+        result = self.store.tool("import", "--format", "tsv", path)
+        self.assertEqual((result.status, result.err), (0, b""), result)
+        self.assert_verifies(self.store, "bob@example.org", b"secret")
+
+    def test_somebody_else_on_root_s_store(self):
+        other = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        for arguments in (["list"], ["show", NAME], ["verify", NAME], ["disable", NAME]):
+            result = self.store.tool(*arguments, stdin=PASSWORD, **other)
+            self.assert_one_line(result, 3, arguments[0])
+        result = self.store.passwd("-p", NAME, stdin=b"x", **other)
+        self.assert_one_line(result, 1, program="saslpasswd-lmdb")
+        self.assert_verifies(self.store, NAME, PASSWORD)
+
+    def test_init_in_a_directory_that_cannot_be_written(self):
+        other = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        store = toolkit.Store(self.directory, "new.mdb", "new.key")
+        before = sorted(os.listdir(self.directory))
+        result = store.tool("init", **other)
+        self.assert_one_line(result, 3, "init", self.directory)
+        self.assertEqual(sorted(os.listdir(self.directory)), before)
+
+    def test_init_where_only_the_key_cannot_be_written(self):
+        other = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        theirs = os.path.join(self.directory, "theirs")
+        os.mkdir(theirs)
+        os.chown(theirs, NOBODY, NOBODY)
+        store = toolkit.Store(theirs)
+        store.key = os.path.join(self.directory, "new.key")
+        result = store.tool("init", **other)
+        self.assert_one_line(result, 3, "init")
+        self.assertEqual(os.listdir(theirs), [])
+
+    def test_a_group_that_one_is_not_in(self):
+        other = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        theirs = os.path.join(self.directory, "theirs")
+        os.mkdir(theirs)
+        os.chown(theirs, NOBODY, NOBODY)
+        result = toolkit.Store(theirs).tool("init", "--group", "1", **other)
+        self.assert_one_line(result, 3, "init")
+        self.assertEqual(os.listdir(theirs), [])
+
+    def test_readers_of_the_group(self):
+        theirs = os.path.join(self.directory, "theirs")
+        os.mkdir(theirs)
+        store = toolkit.Store(theirs)
+        self.assertEqual(store.tool("init", "--group", str(NOBODY)).status, 0)
+        self.set_password(store, NAME, PASSWORD)
+        os.chmod(theirs, 0o755)
+        reader = {"user": NOBODY - 1, "group": NOBODY, "extra_groups": []}
+        result = store.tool("list", "--plain", **reader)
+        self.assertEqual((result.status, result.err), (0, b""), result)
+        result = store.tool("verify", NAME, stdin=PASSWORD, **reader)
+        self.assertEqual(result.status, 0, result)
+        result = store.tool("disable", NAME, **reader)
+        self.assert_one_line(result, 3, "disable")
+        stranger = {"user": NOBODY - 1, "group": NOBODY - 1, "extra_groups": []}
+        self.assert_one_line(store.tool("list", **stranger), 3, "list")
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        toolkit.skip_program("only root can become somebody else")
+    # After setuid() nobody may look into the process, not even the sanitizers' leak checker.
+    os.environ["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+    probe = toolkit.run(
+        ["/usr/bin/test", "-x", toolkit.TOOL], user=NOBODY, group=NOBODY, extra_groups=[]
+    )
+    if probe.status != 0:
+        toolkit.skip_program(f"{toolkit.TOOL} is out of reach for other users")
+    toolkit.main()

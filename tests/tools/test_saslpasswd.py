@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""saslpasswd-lmdb beside the real saslpasswd2: the same commands to both, the same outcome.
+
+Without saslpasswd2 (package sasl2-bin) the comparison is skipped and what was measured counts.
+"""
+
+import os
+import signal
+import socket
+
+import toolkit
+
+STOCK = "/usr/sbin/saslpasswd2"
+STOCK_LIST = "/usr/sbin/sasldblistusers2"
+HOST = socket.gethostname().lower()
+
+# Options, standard input, exit status: in this order on one store, for both programs.
+COMMANDS = [
+    (["-c", "one"], b"secret\n", 0),
+    (["-p", "-c", "two"], b"secret\n", 0),
+    (["created-without-c"], b"secret\n", 0),
+    (["-p", "created-without-c"], b"changed\n", 0),
+    (["-cp", "joined"], b"secret\n", 0),
+    (["behind", "-p"], b"secret\n", 0),
+    (["-p", "--", "-dash"], b"secret\n", 0),
+    (["-p", "no-newline"], b"secret", 0),
+    (["-p", "spaces"], b" with spaces \n", 0),
+    (["-p", "-u", "example.org", "realm"], b"secret\n", 0),
+    (["-p", "-u", "example.org", "own@other.example"], b"secret\n", 0),
+    (["-p", "own@third.example"], b"secret\n", 0),
+    (["-p", "-u", "", "empty-realm"], b"secret\n", 0),
+    (["-p", "u ser"], b"secret\n", 0),
+    (["-p", "-a", "smtpd", "application"], b"secret\n", 0),
+    (["-d", "two"], b"", 0),
+    (["-d", "two"], b"", 0),
+    (["-d", "nobody"], b"", 0),
+    (["-d", "-u", "example.org", "realm"], b"", 0),
+    (["-d", "own"], b"", 0),
+    (["-d", "-p", "spaces"], b"", 0),
+    (["-d", "-n", "joined"], b"", 0),
+    (["-p", "empty"], b"", 7),
+    (["-p", "empty"], b"\n", 7),
+    (["-c", "empty"], b"", 7),
+    ([], b"", 1),
+    (["one", "two"], b"secret\n", 1),
+    (["-c", "-d", "one"], b"secret\n", 1),
+    (["-d", "-c", "one"], b"secret\n", 1),
+    (["-cd", "one"], b"secret\n", 1),
+    (["-x", "one"], b"secret\n", 1),
+    (["-u"], b"", 1),
+    (["-h"], b"", 1),
+    (["-c"], b"", 1),
+    (["-a", "a/b", "one"], b"secret\n", 1),
+    (["-v"], b"", 0),
+    (["-v", "-c", "-d"], b"", 0),
+    (["-x", "-v"], b"", 0),
+    (["-f", "/nonexistent/directory/db", "one"], b"secret\n", 1),
+    (["-f", "/nonexistent/directory/db", "-d", "one"], b"", 1),
+]
+
+# What a comparison of the stores has to show after all of them.
+ACCOUNTS = [
+    f"-dash@{HOST}",
+    f"application@{HOST}",
+    f"behind@{HOST}",
+    f"created-without-c@{HOST}",
+    f"empty-realm@{HOST}",
+    f"no-newline@{HOST}",
+    f"one@{HOST}",
+    "own@other.example",
+    "own@third.example",
+    f"u ser@{HOST}",
+]
+
+
+class Saslpasswd(toolkit.ToolTest):
+    def setUp(self):
+        super().setUp()
+        self.store = self.new_store()
+
+    def test_measured(self):
+        for arguments, stdin, status in COMMANDS:
+            result = self.store.passwd(*arguments, stdin=stdin)
+            self.assertEqual(result.status, status, (arguments, result))
+        expected = sorted(f"{name}: userPassword" for name in ACCOUNTS)
+        self.assertEqual(sorted(self.store.names()), expected)
+
+    def test_beside_the_real_one(self):
+        if not os.access(STOCK, os.X_OK) or not os.access(STOCK_LIST, os.X_OK):
+            self.skipTest("saslpasswd2 is not there (package sasl2-bin)")
+        database = os.path.join(self.directory, "sasldb")
+        for arguments, stdin, _ in COMMANDS:
+            real = toolkit.run([STOCK, "-f", database, *arguments], stdin)
+            ours = self.store.passwd(*arguments, stdin=stdin)
+            self.assertEqual(real.status, ours.status, (arguments, real, ours))
+            self.assertEqual(bool(real.out + real.err), bool(ours.out + ours.err), arguments)
+        listed = toolkit.run([STOCK_LIST, "-f", database]).out.decode().splitlines()
+        self.assertEqual(sorted(listed), sorted(self.store.names()))
+
+    def dialogue(self, command, answers):
+        """Types the answers; returns the exit status and the prompts that came."""
+        terminal = toolkit.Terminal(command)
+        self.addCleanup(terminal.close)
+        for prompt, text in answers:
+            terminal.answer(prompt, text)
+        return terminal.finish()[0]
+
+    def test_the_same_dialogue(self):
+        if not os.access(STOCK, os.X_OK):
+            self.skipTest("saslpasswd2 is not there (package sasl2-bin)")
+        database = os.path.join(self.directory, "sasldb")
+        first, second = "Password: ", "Again (for verification): "
+        for answers, status in (
+            ([(first, "secret\n"), (second, "secret\n")], 0),
+            ([(first, "secret\n"), (second, "Secret\n")], 7),
+            ([(first, "secret\n"), (second, "\n")], 7),
+            ([(first, b"\x03")], -signal.SIGINT),
+        ):
+            for options in (["user"], ["-c", "user"], ["-n", "user"]):
+                real = self.dialogue([STOCK, "-f", database, *options], answers)
+                ours = self.dialogue(self.store.passwd_command(*options), answers)
+                self.assertEqual((real, ours), (status, status), answers)
+
+    def test_the_password_is_the_line(self):
+        for stdin, password in (
+            (b"plain\n", b"plain"),
+            (b"no newline", b"no newline"),
+            (b"  spaces  \n", b"  spaces  "),
+            (b"colon:comma,dollar$hash#quote\"back\\\n", b"colon:comma,dollar$hash#quote\"back\\"),
+            ("Grüße, 世界\n".encode(), "Grüße, 世界".encode()),
+            (b"p" * 1024 + b"\n", b"p" * 1024),
+        ):
+            result = self.store.passwd("-p", "a@example.org", stdin=stdin)
+            self.assertEqual((result.status, result.out, result.err), (0, b"", b""), stdin)
+            self.assert_verifies(self.store, "a@example.org", password)
+            self.assert_verifies(self.store, "a@example.org", password + b"x", False)
+
+    def test_password_in_pieces(self):
+        import subprocess
+        import time
+
+        with subprocess.Popen(
+            self.store.passwd_command("-p", "a@example.org"), stdin=subprocess.PIPE
+        ) as process:
+            for piece in (b"sec", b"re", b"t\n"):
+                process.stdin.write(piece)
+                process.stdin.flush()
+                time.sleep(0.1)
+            # The line is enough: nobody has to close the pipe.
+            self.assertEqual(process.wait(toolkit.SECONDS), 0)
+        self.assert_verifies(self.store, "a@example.org", b"secret")
+
+    def test_what_is_refused_here(self):
+        self.set_password(self.store, "a@example.org", b"secret")
+        names, digests = self.store.accounts(), self.store.digests()
+        password = b"Geheim77"
+        for arguments, stdin, word in (
+            (["a@b@c"], password, "one '@'"),
+            (["@example.org"], password, "empty"),
+            ([""], password, "empty"),
+            (["u" * 256], password, "longer"),
+            (["-u", "r" * 256, "user"], password, "longer"),
+            (["us\ner"], password, "SASLprep"),
+            (["us\u0221er"], password, "SASLprep"),
+            (["us\ue000er"], password, "SASLprep"),
+            (["\u0627b1"], password, "SASLprep"),
+            (["-u", "a b", "user"], password, "realm"),
+            ([b"us\xffer"], password, "UTF-8"),
+            (["user"], password + b"\0x", "NUL"),
+            (["user"], password + b"\xff", "UTF-8"),
+            (["user"], password + b"\x07", "SASLprep"),
+            (["user"], password + b"\r\n", "SASLprep"),
+            (["user"], password + b"\nsecond line\n", "more than one line"),
+            (["user"], password + b"p" * 1020, "too long"),
+        ):
+            result = self.store.passwd("-p", "-c", *arguments, stdin=stdin)
+            self.assert_one_line(result, 7, word, program="saslpasswd-lmdb", never=[password])
+        self.assertEqual(self.store.accounts(), names)
+        self.assertEqual(self.store.digests(), digests)
+
+    def test_usage_names_every_option(self):
+        result = self.store.passwd("--help")
+        self.assertEqual((result.status, result.err), (0, b""))
+        for option in "pcdnuafkv":
+            self.assertIn(f"\n  -{option} ".encode(), result.out)
+        result = self.store.passwd("-x")
+        self.assertEqual((result.status, result.out), (1, b""))
+        self.assertIn(b"\n  -p ", result.err)
+
+    def test_changing_keeps_when_it_was_created(self):
+        self.set_password(self.store, "a@example.org", b"one")
+        before = self.store.accounts()["a@example.org"]
+        self.set_password(self.store, "a@example.org", b"two")
+        after = self.store.accounts()["a@example.org"]
+        self.assertEqual(before["created"], after["created"])
+        self.assert_verifies(self.store, "a@example.org", b"two")
+        self.assert_verifies(self.store, "a@example.org", b"one", False)
+
+    def test_no_password_in_the_files(self):
+        self.set_password(self.store, "grimoald@example.org", b"Xylophonspieler")
+        for path in (self.store.path, self.store.lock, self.store.key):
+            data = toolkit.contents(path)
+            for secret in (b"Xylophonspieler", b"grimoald", b"example.org"):
+                self.assertNotIn(secret, data)
+
+
+if __name__ == "__main__":
+    toolkit.main()
