@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sasl_glue.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -126,6 +127,23 @@ void glue_log_failure(const sasl_utils_t *utils, const char *mech, enum auth_sta
     buf_release(&line);
 }
 
+bool glue_library_fits(void)
+{
+    /* Not linked: the soname differs between versions, and the host has loaded one already. */
+    union {
+        void *object;
+        void (*function)(const char **, const char **, int *, int *, int *, int *);
+    } found = {dlsym(RTLD_DEFAULT, "sasl_version_info")};
+    int major = 0;
+    int minor = 0;
+
+    if (found.object == NULL) {
+        return true;
+    }
+    found.function(NULL, NULL, &major, &minor, NULL, NULL);
+    return major == SASL_VERSION_MAJOR && minor == SASL_VERSION_MINOR;
+}
+
 /* What plugin initialisation read from the configuration, for all exchanges of this plugin. */
 static struct glue_settings settings;
 
@@ -169,9 +187,7 @@ int glue_server_init(const sasl_utils_t *utils, int max_version, int *out_versio
     if (utils == NULL || out_version == NULL || ret_list == NULL || ret_count == NULL) {
         return SASL_BADPARAM;
     }
-    if (max_version < SASL_SERVER_PLUG_VERSION || utils->version != SASL_UTILS_VERSION) {
-        utils->log(NULL, SASL_LOG_ERR, "sasl-lmdb: %s was built for another version of libsasl2",
-                   mechs[0].name);
+    if (max_version < SASL_SERVER_PLUG_VERSION || !glue_library_fits()) {
         return SASL_BADVERS;
     }
     enum auth_status status = crypto_prepare();

@@ -72,6 +72,14 @@ bool glue_switch(const sasl_utils_t *utils, const char *option);
 void glue_log_failure(const sasl_utils_t *utils, const char *mech, enum auth_status status,
                       struct slice user, const char *ip, const char *detail);
 
+/*
+ * False if this process runs another libsasl2 than the headers this was built with: the function
+ * table has another layout in 2.2 than in 2.1. Its version member cannot tell, since libsasl2
+ * leaves it uninitialised; so the library itself is asked, where it can be found. When this is
+ * false nothing in the table may be called, not even to say so.
+ */
+bool glue_library_fits(void);
+
 /* The only place where a status becomes a SASL_* code. */
 int glue_sasl_code(enum auth_status status);
 

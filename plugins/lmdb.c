@@ -46,7 +46,8 @@ void plugin_complain(const sasl_utils_t *utils, enum auth_status status,
 
     pthread_mutex_lock(&plugin.lock);
     bool due = plugin.complained != status || now - plugin.complained_at >= COMPLAIN_AGAIN;
-    if (due) {
+    /* Without a connection libsasl2 logs past the server's own log: that does not count as said. */
+    if (due && utils->conn != NULL) {
         plugin.complained = status;
         plugin.complained_at = now;
     }
@@ -186,7 +187,7 @@ GLUE_EXPORT int sasl_auxprop_plug_init(const sasl_utils_t *utils, int max_versio
     if (utils == NULL || out_version == NULL || plug == NULL) {
         return SASL_BADPARAM;
     }
-    if (max_version < SASL_AUXPROP_PLUG_VERSION || utils->version != SASL_UTILS_VERSION) {
+    if (max_version < SASL_AUXPROP_PLUG_VERSION || !glue_library_fits()) {
         return SASL_BADVERS;
     }
     /* In a jail there is no file system: what would be loaded on first use is loaded now. */

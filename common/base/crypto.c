@@ -163,11 +163,12 @@ enum auth_status crypto_hkdf(struct slice key, struct slice salt, struct slice i
     if (ctx == NULL) {
         return AUTH_NO_MEMORY;
     }
-    /* Non-const pointers again; OpenSSL only reads through them. */
+    /* Non-const pointers again; OpenSSL only reads through them, and refuses NULL for "empty". */
     union {
         const void *in;
         void *out;
-    } k = {key.p}, s = {salt.p}, i = {info.p};
+    } k = {key.n == 0 ? "" : (const void *)key.p}, s = {salt.n == 0 ? "" : (const void *)salt.p},
+      i = {info.n == 0 ? "" : (const void *)info.p};
     const OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, name, 0),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, k.out, key.n),

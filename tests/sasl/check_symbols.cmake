@@ -1,3 +1,4 @@
+cmake_minimum_required(VERSION 3.25)
 # The plugin directory holds our six plugins and nothing else; each exports the entry points
 # libsasl2 looks for and not one symbol more, and none depends on libsasl2 itself, whose soname
 # differs between versions.

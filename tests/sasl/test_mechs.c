@@ -171,7 +171,8 @@ static int attempt(const char *mech, const char *user_realm, const char *user, c
             assert_int_equal(o.final.n, 0);
         }
         assert_string_equal(host_log(), "");
-    } else {
+    } else if (strstr(host_log(), "sasl-lmdb:") != NULL) {
+        /* Refused by us, not by libsasl2's proxy policy after us: nothing was handed over. */
         assert_int_equal(o.final.n, 0);
     }
     sasl_dispose(&conn);
@@ -276,9 +277,9 @@ static void authorization_identity(void **state)
         assert_int_equal(
             attempt(mechs[i], HOST_REALM, "alice", "secret", "alice@lab.test", "alice@lab.test"),
             SASL_OK);
-        /* Without a proxy policy nobody acts for another. */
+        /* Without a proxy policy of the server's libsasl2 lets nobody act for another. */
         assert_int_equal(attempt(mechs[i], HOST_REALM, "alice", "secret", "bob", NULL),
-                         SASL_NOAUTHZ);
+                         SASL_BADAUTH);
         assert_int_equal(attempt(mechs[i], HOST_REALM, "alice", "wrong", "bob", NULL),
                          SASL_BADAUTH);
     }
@@ -384,12 +385,19 @@ static void garbage_at_every_step_is_refused(void **state)
                     assert_int_equal(code, SASL_CONTINUE);
                     code = host_step(conn, NULL, garbage[g], NULL);
                 }
-                if (login && code == SASL_CONTINUE) {
-                    /* LOGIN takes any text as a name; then no password may fit. */
+                bool digest = strcmp(mechs[i], "DIGEST-MD5") == 0;
+                if ((login || digest) && code == SASL_CONTINUE) {
+                    /*
+                     * LOGIN takes any text as a name; then no password may fit. To DIGEST-MD5 an
+                     * initial response is an attempt to authenticate again, which is answered by
+                     * a fresh challenge (RFC 2831 2.2).
+                     */
                     code = host_step(conn, NULL, garbage[g], NULL);
                 }
-                assert_true(code != SASL_OK && code != SASL_CONTINUE);
-                assert_true(strlen(host_log()) > 0);
+                if (code == SASL_OK || code == SASL_CONTINUE || host_log()[0] == '\0') {
+                    fail_msg("%s, garbage %zu at step %d: code %d, log '%s'", mechs[i], g, steps,
+                             code, host_log());
+                }
                 assert_null(strstr(host_log(), "secret"));
                 sasl_dispose(&conn);
             }

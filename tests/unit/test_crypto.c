@@ -88,6 +88,13 @@ static void key_derivations(void **state)
     expect_hex(out, 42,
                "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
                "34007208d5b887185865");
+    /* RFC 5869 A.3: neither salt nor info. */
+    assert_int_equal(
+        crypto_hkdf(slice_of(key, sizeof key), slice_of(NULL, 0), slice_of(NULL, 0), out, 42),
+        AUTH_OK);
+    expect_hex(out, 42,
+               "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
+               "9d201395faa4b61a96c8");
 }
 
 static void aead(void **state)
