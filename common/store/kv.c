@@ -256,9 +256,12 @@ static enum auth_status create_files(struct kv_env *env, const struct file_mode 
     if (status != AUTH_OK) {
         return status;
     }
+    status = kv_files_fill_lock(env->lock_path, fd, detail);
     /* Before LMDB opens the lock file: there are no locks yet that closing could drop. */
     close(fd);
-    status = file_create(env->path, data_mode, &fd, detail);
+    if (status == AUTH_OK) {
+        status = file_create(env->path, data_mode, &fd, detail);
+    }
     if (status != AUTH_OK) {
         unlink(env->lock_path);
         return status;

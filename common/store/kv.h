@@ -41,7 +41,7 @@ enum {
     KV_MAX_NAME = 23,       /* bytes of a table's name */
     KV_MAX_VALUE = 4096,    /* bytes of a value */
     KV_FIRST_MAP = 1 << 20, /* bytes of a new file's map; it grows by this or a quarter */
-    KV_MAX_READERS = 1022,  /* transactions at one time, all processes together */
+    KV_MAX_READERS = 1000,  /* transactions at one time, all processes together; at least */
 };
 
 struct kv_env; /* opaque */

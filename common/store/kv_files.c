@@ -94,6 +94,52 @@ static enum auth_status check_start(const char *path, uint64_t size, struct deta
     return AUTH_OK;
 }
 
+enum auth_status kv_files_fill_lock(const char *lock_path, int fd, struct detail *detail)
+{
+    static const uint8_t zeros[KV_LOCK_SIZE];
+    struct file_limit_guard guard;
+    int error = 0;
+
+    file_limit_hold(&guard);
+    if (fallocate(fd, 0, 0, KV_LOCK_SIZE) != 0) {
+        error = errno;
+    }
+    if (error == EOPNOTSUPP) {
+        ssize_t n = pwrite(fd, zeros, sizeof zeros, 0);
+
+        error = n == (ssize_t)sizeof zeros ? 0 : (n < 0 ? errno : ENOSPC);
+    }
+    file_limit_release(&guard);
+    return error == 0 ? AUTH_OK : file_explain("lock file", lock_path, error, detail);
+}
+
+/*
+ * Gives an existing lock file its place on the disk. An empty one is not in use. One that is in
+ * use must keep its size, which those who use it have mapped; only its holes are filled. Like
+ * everything here it runs before this process has the file open, so no lock of ours is dropped.
+ */
+static enum auth_status settle_lock(const char *lock_path, const struct stat *st,
+                                    struct detail *detail)
+{
+    enum { BLOCK = 512 }; /* the unit of st_blocks */
+
+    if (st->st_size != 0 && (int64_t)st->st_blocks * BLOCK >= (int64_t)st->st_size) {
+        return AUTH_OK;
+    }
+    int fd = open(lock_path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        return file_explain("lock file", lock_path, errno, detail);
+    }
+    enum auth_status status = AUTH_OK;
+    if (st->st_size == 0) {
+        status = kv_files_fill_lock(lock_path, fd, detail);
+    } else if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, st->st_size) != 0 && errno != EOPNOTSUPP) {
+        status = file_explain("lock file", lock_path, errno, detail);
+    }
+    close(fd);
+    return status;
+}
+
 /* With the rights a store of this data file would have got from the start. */
 static enum auth_status make_lock(const char *lock_path, const struct stat *data,
                                   struct detail *detail)
@@ -108,7 +154,11 @@ static enum auth_status make_lock(const char *lock_path, const struct stat *data
     enum auth_status status = file_create(lock_path, &mode, &fd, detail);
 
     if (status == AUTH_OK) {
+        status = kv_files_fill_lock(lock_path, fd, detail);
         close(fd);
+        if (status != AUTH_OK) {
+            unlink(lock_path);
+        }
     }
     /* Another writer was faster. */
     return status == AUTH_STORE_EXISTS ? AUTH_OK : status;
@@ -146,7 +196,8 @@ static enum auth_status check_lock(const char *lock_path, const struct kv_option
                            detail);
         return AUTH_STORE_DENIED;
     }
-    return error == 0 ? AUTH_OK : file_explain("lock file", lock_path, error, detail);
+    return error == 0 ? settle_lock(lock_path, &st, detail)
+                      : file_explain("lock file", lock_path, error, detail);
 }
 
 enum auth_status kv_files_check(const char *path, const char *lock_path,

@@ -11,6 +11,12 @@
 
 #include "store/kv.h"
 
+/*
+ * Bytes of a new lock file, all of them allocated: LMDB writes it through a memory map, where a
+ * full disk is not an error but a SIGBUS. Room for KV_MAX_READERS and some more.
+ */
+enum { KV_LOCK_SIZE = 65536 };
+
 /* A file on a file system. */
 struct file_id {
     dev_t dev;
@@ -28,6 +34,9 @@ bool file_id_equal(const struct file_id *a, const struct file_id *b);
 MUST_USE enum auth_status kv_files_check(const char *path, const char *lock_path,
                                          const struct kv_options *options, struct file_id *ret_id,
                                          struct detail *detail);
+
+/* Makes a new file a lock file for LMDB to set up: zeros that have their place on the disk. */
+MUST_USE enum auth_status kv_files_fill_lock(const char *lock_path, int fd, struct detail *detail);
 
 /*
  * A descriptor on the lock file that only fstat can use. Closing an O_PATH descriptor does not

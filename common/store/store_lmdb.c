@@ -41,8 +41,8 @@ static enum auth_status explain(const struct kv_env *env, int rc, struct detail 
         status = AUTH_STORE_FULL;
         break;
     case MDB_READERS_FULL:
-        status = AUTH_STORE_BUSY;
-        break;
+        return detail_set(detail, AUTH_STORE_BUSY,
+                          "store %s: all places of its reader table are taken", env->path);
     default:
         break;
     }
@@ -329,11 +329,6 @@ enum auth_status lmdb_begin(struct kv_txn *txn, bool write)
     if (rc == MDB_PANIC) {
         atomic_store(&env->is_broken, true);
         return need(txn, KV_OPEN);
-    }
-    if (rc == MDB_READERS_FULL) {
-        return detail_set(txn->detail, AUTH_STORE_BUSY,
-                          "store %s: all %d places of its reader table are taken", env->path,
-                          KV_MAX_READERS);
     }
     status = rc == 0 ? check_extent(txn) : explain(env, rc, txn->detail);
     if (status != AUTH_OK && rc == 0) {

@@ -159,7 +159,7 @@ static void raw_begin(struct raw *raw, const struct fixture *f, const char *tabl
     assert_int_equal(mdb_env_create(&raw->env), 0);
     assert_int_equal(mdb_env_set_maxdbs(raw->env, 4), 0);
     assert_int_equal(mdb_env_set_mapsize(raw->env, RAW_MAP), 0);
-    assert_int_equal(mdb_env_open(raw->env, f->path, MDB_NOSUBDIR, 0600), 0);
+    assert_int_equal(mdb_env_open(raw->env, f->path, MDB_NOSUBDIR | MDB_NOSYNC, 0600), 0);
     assert_int_equal(mdb_txn_begin(raw->env, NULL, 0, &raw->txn), 0);
     assert_int_equal(mdb_dbi_open(raw->txn, table, 0, &raw->dbi), 0);
 }

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "store_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/crypto.h"
+#include "store/decoy.h"
+
+enum { SAMPLES = 4000 };
+
+static void lookup(struct fixture *f, struct store *store, const char *user, const char *realm,
+                   struct store_answer *ret)
+{
+    struct identity who = fixture_who(user, realm);
+
+    assert_status(f, store_lookup(store, &who, 100, ret, &f->detail), AUTH_OK);
+}
+
+static void decoys_of(struct fixture *f, struct store *store, const char *user,
+                      struct verifier_set *ret)
+{
+    struct store_answer answer;
+
+    lookup(f, store, user, "example.org", &answer);
+    *ret = answer.decoys;
+}
+
+static bool is_zero(const void *p, size_t n)
+{
+    const uint8_t *bytes = p;
+
+    while (n > 0 && bytes[n - 1] == 0) {
+        n--;
+    }
+    return n == 0;
+}
+
+static void an_empty_store_follows_its_policy(void **state)
+{
+    struct fixture *f = *state;
+    struct store_answer answer;
+
+    f->create.policy.iterations = 5000;
+    fixture_create(f);
+    struct store *store = fixture_open(f, false);
+    lookup(f, store, "nobody", "example.org", &answer);
+    assert_int_equal(answer.verdict, AUTH_UNKNOWN_USER);
+    assert_true(is_zero(&answer.record, sizeof answer.record));
+    assert_int_equal(answer.decoy_kinds, VERIFIER_SCRAM_SHA_1 | VERIFIER_SCRAM_SHA_256);
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        assert_int_equal(answer.decoys.scram[i].hash, verifier_scram_hash(i));
+        assert_int_equal(answer.decoys.scram[i].iterations, 5000);
+        assert_int_equal(answer.decoys.scram[i].salt_len, VERIFIER_NEW_SALT);
+        assert_false(is_zero(answer.decoys.scram[i].salt, 8));
+        assert_false(is_zero(answer.decoys.scram[i].stored_key, 8));
+    }
+    assert_int_equal(verifier_kinds(&answer.decoys), VERIFIER_SCRAM);
+    store_close(store);
+}
+
+static void known_and_unknown_get_decoys(void **state)
+{
+    struct fixture *f = *state;
+    struct store_answer before;
+    struct store_answer after;
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, true);
+    lookup(f, store, "alice", "example.org", &before);
+    fixture_add(store, "alice", "example.org", 1);
+    lookup(f, store, "alice", "example.org", &after);
+    assert_int_equal(before.verdict, AUTH_UNKNOWN_USER);
+    assert_int_equal(after.verdict, AUTH_OK);
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        assert_memory_equal(before.decoys.scram[i].salt, after.decoys.scram[i].salt, 16);
+        assert_memory_not_equal(after.record.verifiers.scram[i].salt, after.decoys.scram[i].salt,
+                                16);
+    }
+    store_close(store);
+}
+
+static void salts_differ_by_name_realm_and_hash(void **state)
+{
+    static const char *const names[][2] = {
+        {"alice", "example.org"}, {"alicf", "example.org"}, {"alice", "example.orh"},
+        {"alic", "eexample.org"}, {"", "aliceexample.org"},
+    };
+    struct fixture *f = *state;
+    struct store_answer answers[5];
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, false);
+    for (size_t i = 0; i < 5; i++) {
+        lookup(f, store, names[i][0], names[i][1], &answers[i]);
+        for (size_t slot = 1; slot < VERIFIER_SCRAM_HASHES; slot++) {
+            assert_memory_not_equal(answers[i].decoys.scram[slot].salt,
+                                    answers[i].decoys.scram[slot - 1].salt, 8);
+        }
+        for (size_t j = 0; j < i; j++) {
+            assert_memory_not_equal(answers[i].decoys.scram[0].salt,
+                                    answers[j].decoys.scram[0].salt, 8);
+        }
+    }
+    store_close(store);
+}
+
+struct other_process {
+    struct fixture *f;
+    struct verifier_set expected;
+};
+
+static void look_from_elsewhere(void *ctx)
+{
+    struct other_process *other = ctx;
+    struct verifier_set got;
+    struct store *store = fixture_open(other->f, false);
+
+    decoys_of(other->f, store, "nobody", &got);
+    store_close(store);
+    _exit(memcmp(&got, &other->expected, sizeof got) == 0 ? 0 : 1);
+}
+
+static void decoys_are_the_same_everywhere_and_later(void **state)
+{
+    struct other_process other = {.f = *state};
+    struct verifier_set again;
+
+    fixture_create(other.f);
+    struct store *store = fixture_open(other.f, true);
+    decoys_of(other.f, store, "nobody", &other.expected);
+    fixture_add(store, "alice", "example.org", 1);
+    decoys_of(other.f, store, "nobody", &again);
+    assert_memory_equal(&again, &other.expected, sizeof again);
+    store_close(store);
+    assert_int_equal(in_child(look_from_elsewhere, &other), 0);
+    store = fixture_open(other.f, false);
+    decoys_of(other.f, store, "nobody", &again);
+    assert_memory_equal(&again, &other.expected, sizeof again);
+    store_close(store);
+}
+
+static void another_store_has_other_decoys(void **state)
+{
+    struct fixture *f = *state;
+    struct verifier_set first;
+    struct verifier_set second;
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, false);
+    decoys_of(f, store, "nobody", &first);
+    store_close(store);
+    assert_int_equal(unlink(f->path), 0);
+    assert_int_equal(unlink(f->lock), 0);
+    fixture_create(f);
+    store = fixture_open(f, false);
+    decoys_of(f, store, "nobody", &second);
+    store_close(store);
+    assert_memory_not_equal(first.scram[0].salt, second.scram[0].salt, 16);
+    assert_memory_not_equal(first.scram[0].stored_key, second.scram[0].stored_key, 20);
+}
+
+static void the_secret_is_no_key_of_the_file(void **state)
+{
+    /* What rekey will rely on: the same secret under another key makes the same decoys. */
+    struct store_meta meta = {.policy = {.kinds = VERIFIER_DEFAULT, .iterations = 4096}};
+    struct identity who = fixture_who("nobody", "example.org");
+    struct decoy_plan plan;
+    struct verifier_set one = {0};
+    struct verifier_set two = {0};
+    unsigned kinds = 0;
+
+    (void)state;
+    memset(meta.decoy_secret, 5, sizeof meta.decoy_secret);
+    assert_int_equal(decoy_plan_make(&meta, &plan), AUTH_OK);
+    assert_int_equal(decoy_make(&plan, &who, &one, &kinds), AUTH_OK);
+    meta.key_id = 2;
+    meta.table = 9;
+    memset(meta.check, 7, sizeof meta.check);
+    assert_int_equal(decoy_plan_make(&meta, &plan), AUTH_OK);
+    assert_int_equal(decoy_make(&plan, &who, &two, &kinds), AUTH_OK);
+    assert_memory_equal(&one, &two, sizeof one);
+}
+
+static void add_class(struct store_meta *meta, unsigned n, uint32_t sha1, uint32_t sha256,
+                      uint8_t salt_len)
+{
+    struct store_class class = {0};
+
+    class.scram[0].iterations = sha1;
+    class.scram[0].salt_len = sha1 == 0 ? 0 : salt_len;
+    class.scram[1].iterations = sha256;
+    class.scram[1].salt_len = sha256 == 0 ? 0 : salt_len;
+    for (unsigned i = 0; i < n; i++) {
+        meta_recount(meta, NULL, &class);
+    }
+}
+
+static void sample(const struct decoy_plan *plan, unsigned i, struct verifier_set *ret,
+                   unsigned *ret_kinds)
+{
+    struct identity who;
+    char name[32];
+
+    (void)snprintf(name, sizeof name, "user%u", i);
+    who = fixture_who(name, "example.org");
+    memset(ret, 0, sizeof *ret);
+    assert_int_equal(decoy_make(plan, &who, ret, ret_kinds), AUTH_OK);
+}
+
+static void decoys_follow_the_mix(void **state)
+{
+    struct store_meta meta = {.policy = {.kinds = VERIFIER_DEFAULT, .iterations = 9999}};
+    struct decoy_plan plan;
+    struct verifier_set set;
+    unsigned kinds = 0;
+    unsigned few = 0;
+    unsigned only_sha1 = 0;
+    unsigned long_salt = 0;
+
+    (void)state;
+    add_class(&meta, 70, 4096, 10000, 16); /* 70 % */
+    add_class(&meta, 20, 5000, 0, 16);     /* 20 % have SHA-1 alone */
+    add_class(&meta, 10, 4096, 20000, 40); /* 10 % */
+    assert_int_equal(decoy_plan_make(&meta, &plan), AUTH_OK);
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        sample(&plan, i, &set, &kinds);
+        only_sha1 += set.scram[0].iterations == 5000 ? 1 : 0;
+        assert_int_equal(kinds == VERIFIER_SCRAM_SHA_1, set.scram[0].iterations == 5000);
+        /* Among those with SHA-256 it is 7 to 1, whatever SHA-1 says. */
+        few += set.scram[1].iterations == 20000 ? 1 : 0;
+        long_salt += set.scram[1].salt_len == 40 ? 1 : 0;
+        assert_int_equal(set.scram[1].salt_len == 40, set.scram[1].iterations == 20000);
+        assert_true(set.scram[1].iterations == 10000 || set.scram[1].iterations == 20000);
+        if (set.scram[1].salt_len == 40) {
+            assert_false(is_zero(set.scram[1].salt + 16, 24));
+        }
+        /* Nobody has SHA-512: the policy. */
+        assert_int_equal(set.scram[2].iterations, 9999);
+    }
+    assert_in_range(only_sha1, SAMPLES * 18 / 100, SAMPLES * 22 / 100);
+    assert_in_range(few, SAMPLES * 105 / 1000, SAMPLES * 145 / 1000);
+    assert_int_equal(few, long_salt);
+}
+
+static void a_change_of_mix_moves_few_names(void **state)
+{
+    struct store_meta meta = {.policy = {.kinds = VERIFIER_DEFAULT, .iterations = 9999}};
+    struct decoy_plan before;
+    struct decoy_plan after;
+    struct verifier_set a;
+    struct verifier_set b;
+    unsigned kinds = 0;
+    unsigned moved = 0;
+
+    (void)state;
+    add_class(&meta, 500, 4096, 10000, 16);
+    add_class(&meta, 500, 4096, 20000, 16);
+    assert_int_equal(decoy_plan_make(&meta, &before), AUTH_OK);
+    add_class(&meta, 10, 4096, 15000, 16);
+    add_class(&meta, 10, 4096, 10000, 16);
+    assert_int_equal(decoy_plan_make(&meta, &after), AUTH_OK);
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        sample(&before, i, &a, &kinds);
+        sample(&after, i, &b, &kinds);
+        assert_memory_equal(a.scram[1].salt, b.scram[1].salt, 16);
+        moved += a.scram[1].iterations != b.scram[1].iterations ? 1 : 0;
+    }
+    assert_true(moved < SAMPLES * 3 / 100);
+}
+
+static void large_counts_do_not_overflow(void **state)
+{
+    struct store_meta meta = {.policy = {.kinds = VERIFIER_DEFAULT, .iterations = 9999}};
+    struct decoy_plan plan;
+    struct verifier_set set;
+    unsigned kinds = 0;
+    unsigned first = 0;
+
+    (void)state;
+    add_class(&meta, 1, 4096, 10000, 16);
+    add_class(&meta, 1, 8192, 10000, 16);
+    meta.classes[0].count = UINT64_C(1) << 61;
+    meta.classes[1].count = UINT64_C(1) << 61;
+    assert_int_equal(decoy_plan_make(&meta, &plan), AUTH_OK);
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        sample(&plan, i, &set, &kinds);
+        first += set.scram[0].iterations == 4096 ? 1 : 0;
+    }
+    assert_in_range(first, SAMPLES * 45 / 100, SAMPLES * 55 / 100);
+}
+
+static void nobody_satisfies_a_decoy(void **state)
+{
+    struct fixture *f = *state;
+    struct verifier_set set;
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, false);
+    decoys_of(f, store, "nobody", &set);
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        set.scram[i].iterations = 1;
+        assert_int_equal(verifier_check_scram(&set.scram[i], slice_str("password")),
+                         AUTH_WRONG_PASSWORD);
+        assert_int_equal(verifier_check_scram(&set.scram[i], slice_str("")), AUTH_WRONG_PASSWORD);
+    }
+    store_close(store);
+}
+
+static void disabled_and_expired_accounts_have_decoys(void **state)
+{
+    struct fixture *f = *state;
+    struct record record = fixture_record("alice", "example.org", 1);
+    struct store_answer answer;
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, true);
+    record.flags = RECORD_DISABLED;
+    assert_status(f, store_write_batch(store, &record, 1, NULL, &f->detail), AUTH_OK);
+    lookup(f, store, "alice", "example.org", &answer);
+    assert_int_equal(answer.verdict, AUTH_DISABLED);
+    assert_int_equal(verifier_kinds(&answer.decoys), VERIFIER_SCRAM);
+    assert_string_equal(answer.record.who.user, "alice");
+    store_close(store);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_empty_store_follows_its_policy),
+        TEST(known_and_unknown_get_decoys),
+        TEST(salts_differ_by_name_realm_and_hash),
+        TEST(decoys_are_the_same_everywhere_and_later),
+        TEST(another_store_has_other_decoys),
+        cmocka_unit_test(the_secret_is_no_key_of_the_file),
+        cmocka_unit_test(decoys_follow_the_mix),
+        cmocka_unit_test(a_change_of_mix_moves_few_names),
+        cmocka_unit_test(large_counts_do_not_overflow),
+        TEST(nobody_satisfies_a_decoy),
+        TEST(disabled_and_expired_accounts_have_decoys),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

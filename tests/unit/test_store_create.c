@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "store_fixture.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crypto.h"
+
+enum { NOBODY = 65534, NAMES = 512, SKIPPED = 77 };
+
+static void assert_mode(const char *path, mode_t mode)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, mode);
+}
+
+static void assert_files(const struct fixture *f, const char *names)
+{
+    char found[NAMES];
+
+    fixture_list(f, found, sizeof found);
+    assert_string_equal(found, names);
+}
+
+static void modes_without_a_group(void **state)
+{
+    static const mode_t masks[] = {0777, 0, 022, 077};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof masks / sizeof masks[0]; i++) {
+        mode_t before = umask(masks[i]);
+        enum auth_status status = store_create(&f->create, &f->detail);
+        umask(before);
+        assert_status(f, status, AUTH_OK);
+        assert_files(f, "key\nusers.mdb\nusers.mdb-lock\n");
+        assert_mode(f->path, 0600);
+        assert_mode(f->lock, 0600);
+        assert_mode(f->key, 0600);
+        struct store *store = fixture_open(f, true);
+        fixture_add(store, "alice", "example.org", 1);
+        store_close(store);
+        assert_mode(f->path, 0600);
+        assert_mode(f->lock, 0600);
+        assert_int_equal(unlink(f->path), 0);
+        assert_int_equal(unlink(f->lock), 0);
+        assert_int_equal(unlink(f->key), 0);
+    }
+}
+
+static void modes_with_a_group(void **state)
+{
+    struct fixture *f = *state;
+    struct stat st;
+    gid_t group = geteuid() == 0 ? 12 : getegid();
+
+    f->create.have_group = true;
+    f->create.group = group;
+    for (int i = 0; i < 2; i++) {
+        mode_t before = umask(i == 0 ? 0777 : 0);
+        enum auth_status status = store_create(&f->create, &f->detail);
+        umask(before);
+        assert_status(f, status, AUTH_OK);
+        assert_mode(f->path, 0640);
+        assert_mode(f->lock, 0660);
+        assert_mode(f->key, 0640);
+        const char *const paths[] = {f->path, f->lock, f->key};
+        for (size_t j = 0; j < 3; j++) {
+            assert_int_equal(stat(paths[j], &st), 0);
+            assert_int_equal(st.st_gid, group);
+        }
+        struct store *store = fixture_open(f, false);
+        store_close(store);
+        assert_int_equal(unlink(f->path), 0);
+        assert_int_equal(unlink(f->lock), 0);
+        assert_int_equal(unlink(f->key), 0);
+    }
+}
+
+static void a_second_store_leaves_the_first_alone(void **state)
+{
+    struct fixture *f = *state;
+    size_t n[3];
+    size_t n_again = 0;
+    uint8_t *before[3];
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, true);
+    fixture_add(store, "alice", "example.org", 1);
+    store_close(store);
+    const char *const paths[] = {f->path, f->lock, f->key};
+    for (size_t i = 0; i < 3; i++) {
+        before[i] = read_file(paths[i], &n[i]);
+    }
+    assert_status(f, store_create(&f->create, &f->detail), AUTH_STORE_EXISTS);
+    assert_non_null(strstr(f->detail.text, f->path));
+    for (size_t i = 0; i < 3; i++) {
+        uint8_t *after = read_file(paths[i], &n_again);
+        assert_int_equal(n[i], n_again);
+        assert_memory_equal(before[i], after, n_again);
+        free(after);
+        free(before[i]);
+    }
+    assert_files(f, "key\nusers.mdb\nusers.mdb-lock\n");
+    assert_int_equal(unlink(f->path), 0);
+    assert_status(f, store_create(&f->create, &f->detail), AUTH_STORE_EXISTS);
+    assert_files(f, "key\nusers.mdb-lock\n");
+}
+
+static void links_are_in_the_way(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(symlink("/nonexistent/file", f->path), 0);
+    assert_status(f, store_create(&f->create, &f->detail), AUTH_STORE_EXISTS);
+    assert_files(f, "users.mdb\n");
+    assert_int_equal(unlink(f->path), 0);
+    assert_int_equal(symlink("/nonexistent/file", f->lock), 0);
+    assert_status(f, store_create(&f->create, &f->detail), AUTH_STORE_EXISTS);
+    assert_files(f, "users.mdb-lock\n");
+    assert_int_equal(unlink(f->lock), 0);
+    assert_int_equal(symlink("/nonexistent/file", f->key), 0);
+    assert_status(f, store_create(&f->create, &f->detail), AUTH_STORE_DENIED);
+    assert_files(f, "key\n");
+}
+
+static void a_key_file_serves_several_stores(void **state)
+{
+    struct fixture *f = *state;
+    struct fixture other = *f;
+    struct store *second = NULL;
+
+    (void)snprintf(other.path, sizeof other.path, "%s/other.mdb", f->dir);
+    other.create.path = other.path;
+    other.create.key_path = f->key;
+    fixture_create(f);
+    fixture_create(&other);
+    struct store *store = fixture_open(f, true);
+    assert_status(f, fixture_try_open(&other, true, &second), AUTH_OK);
+    fixture_add(store, "alice", "example.org", 1);
+    fixture_add(second, "bob", "example.org", 1);
+    assert_int_equal(fixture_verdict(store, "bob", "example.org"), AUTH_UNKNOWN_USER);
+    assert_int_equal(fixture_verdict(second, "bob", "example.org"), AUTH_OK);
+    store_close(store);
+    store_close(second);
+}
+
+static void a_shared_key_file_keeps_its_rights(void **state)
+{
+    struct fixture *f = *state;
+    struct fixture other = *f;
+    struct stat st;
+
+    if (geteuid() != 0) {
+        skip();
+    }
+    (void)snprintf(other.path, sizeof other.path, "%s/other.mdb", f->dir);
+    other.create.path = other.path;
+    other.create.key_path = f->key;
+    other.create.have_group = true;
+    other.create.group = 13;
+    fixture_create(f);
+    /* A private file is opened to the group asked for ... */
+    fixture_create(&other);
+    assert_mode(f->key, 0640);
+    assert_int_equal(stat(f->key, &st), 0);
+    assert_int_equal(st.st_gid, 13);
+    /* ... but one group's file is not taken from it for another. */
+    (void)snprintf(other.path, sizeof other.path, "%s/third.mdb", f->dir);
+    other.create.group = 14;
+    size_t n = 0;
+    size_t n_after = 0;
+    uint8_t *before = read_file(f->key, &n);
+    assert_status(&other, store_create(&other.create, &other.detail), AUTH_KEY_EXPOSED);
+    uint8_t *after = read_file(f->key, &n_after);
+    assert_int_equal(n, n_after);
+    assert_memory_equal(before, after, n);
+    assert_int_equal(stat(f->key, &st), 0);
+    assert_int_equal(st.st_gid, 13);
+    assert_files(f, "key\nother.mdb\nother.mdb-lock\nusers.mdb\nusers.mdb-lock\n");
+    free(before);
+    free(after);
+}
+
+static void bad_policies(void **state)
+{
+    struct fixture *f = *state;
+    struct verifier_policy good = f->create.policy;
+    struct verifier_policy bad[8];
+
+    for (size_t i = 0; i < 8; i++) {
+        bad[i] = good;
+    }
+    bad[0].kinds = 0;
+    bad[1].kinds |= VERIFIER_CRYPT;
+    bad[2].kinds |= 1u << 20;
+    bad[3].iterations = 0;
+    bad[4].iterations = VERIFIER_MIN_ITERATIONS - 1;
+    bad[5].iterations = VERIFIER_MAX_ITERATIONS + 1;
+    bad[6].n_extra_realms = VERIFIER_MAX_EXTRA_REALMS + 1;
+    bad[7].n_extra_realms = 1;
+    for (size_t i = 0; i < 8; i++) {
+        f->create.policy = bad[i];
+        assert_status(f, store_create(&f->create, &f->detail), AUTH_MALFORMED);
+        assert_files(f, "");
+    }
+}
+
+static void directories_that_will_not_do(void **state)
+{
+    struct fixture *f = *state;
+    char path[FIXTURE_PATH * 2];
+
+    (void)snprintf(path, sizeof path, "%s/none/users.mdb", f->dir);
+    f->create.path = path;
+    assert_status(f, store_create(&f->create, &f->detail), AUTH_STORE_MISSING);
+    assert_files(f, "");
+    write_file(f->key, "#\n", 2, 0600);
+    (void)snprintf(path, sizeof path, "%s/key/users.mdb", f->dir);
+    assert_status(f, store_create(&f->create, &f->detail), AUTH_STORE_MISSING);
+    assert_files(f, "key\n");
+    /* A good place for the store, none for the key. */
+    (void)snprintf(path, sizeof path, "%s/none/key", f->dir);
+    f->create.path = f->path;
+    f->create.key_path = path;
+    assert_status(f, store_create(&f->create, &f->detail), AUTH_STORE_MISSING);
+    assert_files(f, "key\n");
+    write_file(f->key, "garbage", 7, 0600);
+    f->create.key_path = f->key;
+    assert_status(f, store_create(&f->create, &f->detail), AUTH_KEY_DAMAGED);
+    assert_files(f, "key\n");
+}
+
+static void create_as_nobody(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0) {
+        _exit(SKIPPED);
+    }
+    enum auth_status status = store_create(&f->create, &f->detail);
+    _exit(status == AUTH_STORE_DENIED && f->detail.text[0] != '\0' ? 0 : 1);
+}
+
+static void rights_that_are_missing(void **state)
+{
+    struct fixture *f = *state;
+
+    if (geteuid() != 0) {
+        skip();
+    }
+    /* May look into the directory, but not write. */
+    assert_int_equal(chmod(f->dir, 0755), 0);
+    assert_int_equal(in_child(create_as_nobody, f), 0);
+    assert_files(f, "");
+    /* May write, but not give files to that group. */
+    assert_int_equal(chmod(f->dir, 0777), 0);
+    f->create.have_group = true;
+    f->create.group = 0;
+    assert_int_equal(in_child(create_as_nobody, f), 0);
+    assert_files(f, "");
+}
+
+static void create_with_limit(void *ctx)
+{
+    struct fixture *f = ctx;
+
+    /* Enough for the key, for the two first pages, not for a map of a store. */
+    static const rlim_t limits[] = {0, 200, 4096, 8192, 20000, 100000};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        const struct rlimit limit = {limits[i], RLIM_INFINITY};
+        char found[NAMES];
+
+        if (setrlimit(RLIMIT_FSIZE, &limit) != 0) {
+            _exit(SKIPPED);
+        }
+        enum auth_status status = store_create(&f->create, &f->detail);
+        fixture_list(f, found, sizeof found);
+        if (status != AUTH_STORE_FULL || found[0] != '\0') {
+            print_error("limit %zu: %s, left: %s\n", (size_t)limits[i],
+                        detail_text(&f->detail, status), found);
+            _exit(1);
+        }
+    }
+}
+
+static void a_file_size_limit_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(in_child(create_with_limit, f), 0);
+}
+
+static void create_on_small_disk(void *ctx)
+{
+    struct fixture *f = ctx;
+    static const char *const sizes[] = {"size=4k", "size=12k", "size=16k", "size=20k"};
+
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
+        _exit(SKIPPED);
+    }
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char found[NAMES];
+
+        if (mount("tmpfs", f->dir, "tmpfs", 0, sizes[i]) != 0) {
+            _exit(SKIPPED);
+        }
+        enum auth_status status = store_create(&f->create, &f->detail);
+        fixture_list(f, found, sizeof found);
+        if (status != AUTH_STORE_FULL || found[0] != '\0') {
+            print_error("%s: %s, left: %s\n", sizes[i], detail_text(&f->detail, status), found);
+            _exit(1);
+        }
+        if (umount(f->dir) != 0) {
+            _exit(2);
+        }
+    }
+}
+
+static void a_full_disk_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    int status = in_child(create_on_small_disk, f);
+
+    if (status == SKIPPED) {
+        skip();
+    }
+    assert_int_equal(status, 0);
+}
+
+/* --- opening what is there --- */
+
+static void what_is_no_store(void **state)
+{
+    struct fixture *f = *state;
+    struct store *store = NULL;
+    uint8_t page[8192];
+
+    write_file(f->key, "#\n", 2, 0600);
+    for (int writable = 0; writable < 2; writable++) {
+        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_MISSING);
+        write_file(f->path, "", 0, 0600);
+        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_FOREIGN);
+        write_file(f->path, "x", 1, 0600);
+        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_FOREIGN);
+        memset(page, 0, sizeof page);
+        write_file(f->path, page, sizeof page, 0600);
+        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_FOREIGN);
+        assert_int_equal(crypto_random(page, sizeof page), AUTH_OK);
+        write_file(f->path, page, sizeof page, 0600);
+        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_FOREIGN);
+        assert_int_equal(unlink(f->path), 0);
+        assert_int_equal(mkdir(f->path, 0700), 0);
+        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_FOREIGN);
+        assert_int_equal(rmdir(f->path), 0);
+        assert_int_equal(mkfifo(f->path, 0600), 0);
+        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_FOREIGN);
+        assert_int_equal(unlink(f->path), 0);
+        /* Nothing was made beside it. */
+        assert_files(f, "key\n");
+    }
+}
+
+/* The head of a data file with one field changed. */
+static void damaged_heads(void **state)
+{
+    static const struct {
+        size_t at;
+        uint8_t value;
+    } changes[] = {
+        {10, 0},    /* page flags */
+        {16, 0},    /* magic */
+        {40, 1},    /* page size 0x1001 */
+        {41, 0},    /* page size 0 */
+        {42, 0x80}, /* page size over 8 MiB */
+        {20, 99},   /* format */
+    };
+    struct fixture *f = *state;
+    struct store *store = NULL;
+    size_t n = 0;
+
+    fixture_create(f);
+    uint8_t *good = read_file(f->path, &n);
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        uint8_t before = good[changes[i].at];
+
+        assert_int_not_equal(before, changes[i].value);
+        good[changes[i].at] = changes[i].value;
+        write_file(f->path, good, n, 0600);
+        assert_status(f, fixture_try_open(f, true, &store), AUTH_STORE_FOREIGN);
+        good[changes[i].at] = before;
+    }
+    for (size_t cut = 0; cut < 8192; cut += 1024) {
+        write_file(f->path, good, cut, 0600);
+        enum auth_status status = fixture_try_open(f, false, &store);
+        assert_true(status == AUTH_STORE_FOREIGN || status == AUTH_STORE_DAMAGED);
+    }
+    write_file(f->path, good, n, 0600);
+    store = fixture_open(f, false);
+    assert_int_equal(fixture_verdict(store, "a", "b"), AUTH_UNKNOWN_USER);
+    store_close(store);
+    free(good);
+}
+
+static void a_writer_makes_a_lost_lock_file_a_reader_never(void **state)
+{
+    struct fixture *f = *state;
+    struct store *store = NULL;
+
+    f->create.have_group = true;
+    f->create.group = getegid();
+    fixture_create(f);
+    assert_int_equal(unlink(f->lock), 0);
+    assert_status(f, fixture_try_open(f, false, &store), AUTH_STORE_MISSING);
+    assert_non_null(strstr(f->detail.text, "-lock"));
+    assert_files(f, "key\nusers.mdb\n");
+    mode_t before = umask(0777);
+    enum auth_status status = fixture_try_open(f, true, &store);
+    umask(before);
+    assert_status(f, status, AUTH_OK);
+    store_close(store);
+    assert_mode(f->lock, 0660);
+    assert_int_equal(unlink(f->lock), 0);
+    /* Without locks a reader needs none. */
+    const struct store_options options = {f->path, f->key, false, true};
+    assert_status(f, store_open(&options, &store, &f->detail), AUTH_OK);
+    assert_int_equal(fixture_verdict(store, "a", "b"), AUTH_UNKNOWN_USER);
+    store_close(store);
+    const struct store_options writing = {f->path, f->key, true, true};
+    assert_status(f, store_open(&writing, &store, &f->detail), AUTH_STORE_READONLY);
+    assert_files(f, "key\nusers.mdb\n");
+}
+
+static void bad_lock_files(void **state)
+{
+    struct fixture *f = *state;
+    struct store *store = NULL;
+
+    fixture_create(f);
+    write_file(f->lock, "x", 1, 0600);
+    assert_status(f, fixture_try_open(f, false, &store), AUTH_STORE_DAMAGED);
+    assert_int_equal(unlink(f->lock), 0);
+    assert_int_equal(mkdir(f->lock, 0700), 0);
+    assert_status(f, fixture_try_open(f, true, &store), AUTH_STORE_FOREIGN);
+    assert_int_equal(rmdir(f->lock), 0);
+    /* An empty one is what init makes; whatever is in one nobody uses is set up anew. */
+    write_file(f->lock, "", 0, 0600);
+    store = fixture_open(f, false);
+    assert_int_equal(fixture_verdict(store, "a", "b"), AUTH_UNKNOWN_USER);
+    store_close(store);
+}
+
+struct as_nobody {
+    struct fixture *f;
+    bool writable;
+    const char *word; /* in the detail */
+};
+
+static void open_as_nobody(void *ctx)
+{
+    struct as_nobody *c = ctx;
+    struct store *store = NULL;
+
+    if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0) {
+        _exit(SKIPPED);
+    }
+    enum auth_status status = fixture_try_open(c->f, c->writable, &store);
+    if (c->word == NULL) {
+        _exit(status == AUTH_OK && fixture_verdict(store, "a", "b") == AUTH_UNKNOWN_USER ? 0 : 1);
+    }
+    if (status != AUTH_STORE_DENIED || strstr(c->f->detail.text, c->word) == NULL) {
+        print_error("%s\n", detail_text(&c->f->detail, status));
+        _exit(1);
+    }
+}
+
+static void each_missing_right_is_named(void **state)
+{
+    struct fixture *f = *state;
+    struct as_nobody c = {f, false, NULL};
+
+    if (geteuid() != 0) {
+        skip();
+    }
+    f->create.have_group = true;
+    f->create.group = NOBODY;
+    fixture_create(f);
+    assert_int_equal(chmod(f->dir, 0755), 0);
+    assert_int_equal(in_child(open_as_nobody, &c), 0);
+    c.writable = true;
+    c.word = f->path;
+    assert_int_equal(in_child(open_as_nobody, &c), 0);
+    c.writable = false;
+    assert_int_equal(chmod(f->lock, 0640), 0);
+    c.word = "must be able to write it";
+    assert_int_equal(in_child(open_as_nobody, &c), 0);
+    assert_int_equal(chmod(f->lock, 0660), 0);
+    assert_int_equal(chmod(f->path, 0600), 0);
+    c.word = "mode 0600";
+    assert_int_equal(in_child(open_as_nobody, &c), 0);
+    assert_int_equal(chmod(f->path, 0640), 0);
+    assert_int_equal(chmod(f->key, 0600), 0);
+    c.word = f->key;
+    assert_int_equal(in_child(open_as_nobody, &c), 0);
+    assert_int_equal(chmod(f->key, 0640), 0);
+    assert_int_equal(chmod(f->dir, 0700), 0);
+    c.word = f->dir;
+    assert_int_equal(in_child(open_as_nobody, &c), 0);
+}
+
+static void open_read_only_mount(void *ctx)
+{
+    struct fixture *f = ctx;
+    struct store *store = NULL;
+
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount(f->dir, f->dir, NULL, MS_BIND, NULL) != 0 ||
+        mount(NULL, f->dir, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) != 0) {
+        _exit(SKIPPED);
+    }
+    for (int writable = 0; writable < 2; writable++) {
+        if (fixture_try_open(f, writable, &store) != AUTH_STORE_DENIED ||
+            strstr(f->detail.text, "ReadWritePaths") == NULL) {
+            _exit(1);
+        }
+    }
+    const struct store_options options = {f->path, f->key, false, true};
+    if (store_open(&options, &store, &f->detail) != AUTH_OK ||
+        fixture_verdict(store, "alice", "example.org") != AUTH_OK) {
+        _exit(2);
+    }
+    store_close(store);
+}
+
+static void a_read_only_file_system_needs_nolock(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, true);
+    fixture_add(store, "alice", "example.org", 1);
+    store_close(store);
+    int status = in_child(open_read_only_mount, f);
+    if (status == SKIPPED) {
+        skip();
+    }
+    assert_int_equal(status, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(modes_without_a_group),
+        TEST(modes_with_a_group),
+        TEST(a_second_store_leaves_the_first_alone),
+        TEST(links_are_in_the_way),
+        TEST(a_key_file_serves_several_stores),
+        TEST(a_shared_key_file_keeps_its_rights),
+        TEST(bad_policies),
+        TEST(directories_that_will_not_do),
+        TEST(rights_that_are_missing),
+        TEST(a_file_size_limit_leaves_nothing),
+        TEST(a_full_disk_leaves_nothing),
+        TEST(what_is_no_store),
+        TEST(damaged_heads),
+        TEST(a_writer_makes_a_lost_lock_file_a_reader_never),
+        TEST(bad_lock_files),
+        TEST(each_missing_right_is_named),
+        TEST(a_read_only_file_system_needs_nolock),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
