@@ -35,6 +35,7 @@ const char *auth_status_reason(enum auth_status status)
 
 static const char *const texts[] = {
     [AUTH_OK] = "success",
+    [AUTH_NEED_INPUT] = "input is needed",
     [AUTH_CONTINUE] = "another step is needed",
     [AUTH_UNKNOWN_USER] = "no such user",
     [AUTH_WRONG_PASSWORD] = "wrong password",

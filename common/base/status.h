@@ -16,7 +16,8 @@
 
 enum auth_status {
     AUTH_OK = 0,
-    AUTH_CONTINUE, /* a challenge has been written, the next message is expected */
+    AUTH_CONTINUE,   /* a challenge has been written, the next message is expected */
+    AUTH_NEED_INPUT, /* a client half must ask a person before it can go on */
 
     /* Verdicts about a user. Kept apart for the log, one refusal to the peer. */
     AUTH_UNKNOWN_USER,

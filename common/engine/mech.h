@@ -19,6 +19,7 @@
 #ifndef SASL_LMDB_MECH_H
 #define SASL_LMDB_MECH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -61,12 +62,36 @@ struct mech_secret {
     uint8_t digest[2][16];
 };
 
+/*
+ * Channel binding data the application supplies (RFC 5056), by the name of its type: "tls-unique",
+ * "tls-exporter" (RFC 9266), "tls-server-end-point".
+ */
+struct mech_binding {
+    const char *name;
+    struct slice data;
+};
+
+/*
+ * Which security layers may be negotiated (RFC 4422 3.7), as strength factors: 0 none, 1 integrity,
+ * above that the key length of a cipher in bits.
+ */
+struct mech_layer_limits {
+    unsigned min_ssf;
+    unsigned max_ssf;
+    uint32_t max_buffer; /* bytes we are ready to receive in one packet; 0: no layer */
+    bool rc4;            /* configured and available */
+};
+
 /* The surroundings of one exchange. Outlives the engine state. Strings are never NULL. */
 struct mech_host {
     void *ctx;
     const char *service;     /* "smtp", "imap": lower case */
     const char *server_fqdn; /* for the CRAM-MD5 challenge */
     const char *realm;       /* offered by DIGEST-MD5: lower case */
+
+    const struct mech_binding *binding; /* SCRAM: NULL, the application supplied none */
+    bool plus;                          /* SCRAM: the client chose the -PLUS name */
+    struct mech_layer_limits layers;    /* DIGEST-MD5 */
 
     /* n random bytes, what nonces are made of. */
     enum auth_status (*random)(void *ctx, uint8_t *ret, size_t n);

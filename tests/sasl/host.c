@@ -130,7 +130,9 @@ int host_step(sasl_conn_t *conn, const char *mech, struct slice in, struct slice
                             : sasl_server_step(conn, exact, (unsigned)in.n, &out, &out_len);
     free(exact);
     if (ret_out != NULL) {
-        *ret_out = slice_of(out, out_len);
+        /* After a refusal libsasl2 has disposed of the exchange and what it said. */
+        bool valid = code == SASL_OK || code == SASL_CONTINUE;
+        *ret_out = valid ? slice_of(out, out_len) : slice_of(NULL, 0);
     }
     return code;
 }
