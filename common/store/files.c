@@ -44,12 +44,13 @@ static bool find_barrier(const char *path, char *ret, size_t cap)
     if (n >= cap) {
         return false;
     }
-    for (size_t i = 1; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (path[i] != '/') {
             continue;
         }
-        memcpy(ret, path, i);
-        ret[i] = '\0';
+        size_t n_directory = i == 0 ? 1 : i; /* "/" itself */
+        memcpy(ret, path, n_directory);
+        ret[n_directory] = '\0';
         if (file_access(ret, X_OK) == EACCES) {
             return true;
         }

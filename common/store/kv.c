@@ -437,6 +437,15 @@ static enum auth_status run_write(struct kv_txn *txn,
     return status;
 }
 
+/* A map that was grown for nothing is taken back, so that what still fits can be written. */
+static void undo_growth(struct kv_env *env)
+{
+    struct kv_txn txn = {.env = env, .need = KV_ADOPT};
+    enum auth_status status = satisfy(&txn, 0);
+
+    (void)status; /* on an error it is closed, and opened again when it is next used */
+}
+
 enum auth_status kv_write(struct kv_env *env, enum kv_company company,
                           enum auth_status (*run)(struct kv_txn *txn, void *ctx), void *ctx,
                           struct detail *detail)
@@ -444,6 +453,7 @@ enum auth_status kv_write(struct kv_env *env, enum kv_company company,
     struct file_limit_guard guard;
     enum auth_status status = AUTH_OK;
     bool done = false;
+    bool grew = false;
 
     if (!env->options.writable) {
         return detail_set(detail, AUTH_STORE_READONLY, "store %s is open for reading only",
@@ -464,8 +474,12 @@ enum auth_status kv_write(struct kv_env *env, enum kv_company company,
         pthread_rwlock_unlock(&lock);
         done = txn.need == KV_NOTHING;
         if (!done) {
+            grew = grew || txn.need == KV_GROW;
             status = satisfy(&txn, runs);
         }
+    }
+    if (status == AUTH_STORE_FULL && grew) {
+        undo_growth(env);
     }
     file_limit_release(&guard);
     return done || status != AUTH_OK ? status : give_up(env, detail);

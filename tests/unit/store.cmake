@@ -1,6 +1,6 @@
 # Tests of common/store.
 function(store_test name)
-    unit_test(${name} SOURCES store_fixture.c LIBS sasl_lmdb_store PkgConfig::LMDB)
+    unit_test(${name} SOURCES store_fixture.c store_scene.c LIBS sasl_lmdb_store PkgConfig::LMDB)
     # A property of the file, because those come after the warnings of the target.
     set_source_files_properties(test_${name}.c PROPERTIES
         COMPILE_OPTIONS -Wframe-larger-than=131072)
@@ -13,3 +13,5 @@ store_test(store)
 store_test(store_damage)
 store_test(store_create)
 store_test(decoy)
+store_test(store_fork)
+store_test(store_limits)
