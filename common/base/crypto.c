@@ -16,6 +16,7 @@
 #include <openssl/kdf.h>
 #include <openssl/md5.h>
 #include <openssl/params.h>
+#include <openssl/provider.h>
 #include <openssl/rand.h>
 
 enum { MD5_BLOCK = 64 };
@@ -347,6 +348,84 @@ enum auth_status crypto_hmac_md5_resume(const uint8_t state[CRYPTO_HMAC_MD5_STAT
     take_words(state + 16, &ctx);
     ok = ok && MD5_Update(&ctx, ret, 16) == 1 && MD5_Final(ret, &ctx) == 1;
     crypto_wipe(&ctx, sizeof ctx);
+    return ok ? AUTH_OK : AUTH_CRYPTO;
+}
+
+/* The context stays for good, like what crypto_prepare() fetches. */
+static EVP_CIPHER *rc4_cipher;
+static pthread_once_t rc4_once = PTHREAD_ONCE_INIT;
+
+static void fetch_rc4(void)
+{
+    OSSL_LIB_CTX *context = OSSL_LIB_CTX_new();
+
+    if (context == NULL) {
+        return;
+    }
+    OSSL_PROVIDER *legacy = OSSL_PROVIDER_load(context, "legacy");
+    if (legacy != NULL) {
+        rc4_cipher = EVP_CIPHER_fetch(context, "RC4", NULL);
+    }
+    if (rc4_cipher == NULL) {
+        if (legacy != NULL) {
+            (void)OSSL_PROVIDER_unload(legacy);
+        }
+        OSSL_LIB_CTX_free(context);
+    }
+}
+
+bool crypto_prepare_rc4(void)
+{
+    return crypto_prepare() == AUTH_OK && pthread_once(&rc4_once, fetch_rc4) == 0 &&
+           rc4_cipher != NULL;
+}
+
+bool crypto_have_rc4(void)
+{
+    return rc4_cipher != NULL;
+}
+
+/* There is nothing in it but OpenSSL's context, whose type this only hides. */
+static EVP_CIPHER_CTX *rc4_ctx(struct crypto_rc4 *rc4)
+{
+    return (EVP_CIPHER_CTX *)rc4;
+}
+
+enum auth_status crypto_rc4_new(const uint8_t key[CRYPTO_RC4_KEY], struct crypto_rc4 **ret)
+{
+    if (!crypto_have_rc4()) {
+        return AUTH_CRYPTO;
+    }
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    if (ctx == NULL) {
+        return AUTH_NO_MEMORY;
+    }
+    if (EVP_CIPHER_get_key_length(rc4_cipher) != CRYPTO_RC4_KEY ||
+        EVP_EncryptInit_ex2(ctx, rc4_cipher, key, NULL, NULL) != 1) {
+        EVP_CIPHER_CTX_free(ctx);
+        return AUTH_CRYPTO;
+    }
+    *ret = (struct crypto_rc4 *)ctx;
+    return AUTH_OK;
+}
+
+void crypto_rc4_free(struct crypto_rc4 *rc4)
+{
+    EVP_CIPHER_CTX_free(rc4_ctx(rc4));
+}
+
+enum auth_status crypto_rc4_apply(struct crypto_rc4 *rc4, const uint8_t *in, uint8_t *ret, size_t n)
+{
+    int written = 0;
+
+    if (n == 0) {
+        return AUTH_OK;
+    }
+    if (n > INT_MAX) {
+        return AUTH_TOO_LONG;
+    }
+    bool ok =
+        EVP_EncryptUpdate(rc4_ctx(rc4), ret, &written, in, (int)n) == 1 && (size_t)written == n;
     return ok ? AUTH_OK : AUTH_CRYPTO;
 }
 

@@ -26,6 +26,7 @@ enum crypto_hash { CRYPTO_MD5, CRYPTO_SHA1, CRYPTO_SHA256, CRYPTO_SHA512, CRYPTO
 enum {
     CRYPTO_MAX_HASH = 64,       /* bytes of the longest hash */
     CRYPTO_HMAC_MD5_STATE = 32, /* bytes of a precomputed HMAC-MD5 key */
+    CRYPTO_RC4_KEY = 16,
     CRYPTO_AEAD_KEY = 32,
     CRYPTO_AEAD_NONCE = 12,
     CRYPTO_AEAD_TAG = 16,
@@ -84,6 +85,27 @@ MUST_USE enum auth_status crypto_hmac_md5_precompute(struct slice key,
                                                      uint8_t ret[CRYPTO_HMAC_MD5_STATE]);
 MUST_USE enum auth_status crypto_hmac_md5_resume(const uint8_t state[CRYPTO_HMAC_MD5_STATE],
                                                  struct slice message, uint8_t ret[16]);
+
+/*
+ * RC4, for the one security layer that needs it (RFC 2831 2.4) and for nothing else. OpenSSL keeps
+ * it in its legacy provider, which is loaded into a context of our own, so that the host's other
+ * users of OpenSSL do not suddenly find old algorithms there. Not part of crypto_prepare(), for few
+ * want it: crypto_prepare_rc4() loads it, once, while files can still be opened, and returns
+ * whether it is there; before that crypto_have_rc4() is false.
+ */
+struct crypto_rc4;
+
+bool crypto_prepare_rc4(void);
+bool crypto_have_rc4(void);
+
+/* A key stream at its beginning; crypto_rc4_free() wipes it. AUTH_CRYPTO, AUTH_NO_MEMORY. */
+MUST_USE enum auth_status crypto_rc4_new(const uint8_t key[CRYPTO_RC4_KEY],
+                                         struct crypto_rc4 **ret);
+void crypto_rc4_free(struct crypto_rc4 *rc4);
+
+/* Encrypts or decrypts the next n bytes of the stream; in and ret may be the same. AUTH_CRYPTO. */
+MUST_USE enum auth_status crypto_rc4_apply(struct crypto_rc4 *rc4, const uint8_t *in, uint8_t *ret,
+                                           size_t n);
 
 /* Compares n secret bytes in constant time. */
 MUST_USE bool crypto_equal(const void *a, const void *b, size_t n);

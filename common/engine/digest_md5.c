@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * S: realm="...",nonce="...",qop="auth",algorithm=md5-sess,charset=utf-8
+ * S: realm="...",nonce="...",qop="auth,auth-int",algorithm=md5-sess,maxbuf=65536,charset=utf-8
  * C: username="...",realm="...",nonce="...",nc=00000001,cnonce="...",digest-uri="smtp/host",...
  * S: rspauth=...
  *
@@ -10,7 +10,8 @@
  */
 #include "engine/digest_md5.h"
 
-#include "engine/digest_md5_msg.h"
+#include "engine/digest_layer.h"
+#include "engine/digest_md5_hash.h"
 
 enum digest_state { DIGEST_START, DIGEST_WANT_RESPONSE, DIGEST_DONE, DIGEST_FAILED };
 
@@ -23,7 +24,46 @@ struct digest {
     struct mech_server mech;
     enum digest_state state;
     struct buf nonce;
+    struct digest_layer layer; /* after success */
 };
+
+/* What came of holding a response against one digest or two. */
+struct proof {
+    bool match;
+    uint8_t session_key[DIGEST_MD5_SIZE]; /* of the digest that matched */
+    uint8_t rspauth[DIGEST_MD5_SIZE];
+};
+
+static const unsigned qop_ssf[] = {0, DIGEST_SSF_INTEGRITY, DIGEST_SSF_RC4};
+
+static bool is_offered(const struct digest *s, enum digest_md5_qop qop)
+{
+    return digest_layer_allowed(&s->mech.host->layers, qop_ssf[qop]);
+}
+
+/* qop-options, maxbuf and cipher-opts (RFC 2831 2.1.1). False if there is nothing to offer. */
+static bool put_offer(const struct digest *s, struct buf *out)
+{
+    unsigned n = 0;
+
+    buf_put_str(out, "qop=\"");
+    for (unsigned i = 0; i < sizeof qop_ssf / sizeof qop_ssf[0]; i++) {
+        const enum digest_md5_qop qop = (enum digest_md5_qop)i;
+        if (is_offered(s, qop)) {
+            buf_put_str(out, n++ == 0 ? "" : ",");
+            buf_put_str(out, digest_md5_qop_name(qop));
+        }
+    }
+    buf_put_str(out, "\"");
+    if (is_offered(s, DIGEST_MD5_AUTH_CONF)) {
+        buf_put_str(out, ",cipher=\"rc4\"");
+    }
+    if (is_offered(s, DIGEST_MD5_AUTH_INT) || is_offered(s, DIGEST_MD5_AUTH_CONF)) {
+        buf_put_str(out, ",maxbuf=");
+        buf_put_decimal(out, digest_layer_own_buffer(&s->mech.host->layers));
+    }
+    return n > 0;
+}
 
 static enum auth_status put_challenge(struct digest *s, struct slice in, struct buf *out)
 {
@@ -41,11 +81,32 @@ static enum auth_status put_challenge(struct digest *s, struct slice in, struct 
         buf_put_byte(out, ',');
     }
     digest_md5_put_quoted(out, "nonce", buf_slice(&s->nonce));
-    buf_put_str(out, ",qop=\"auth\",algorithm=md5-sess,charset=utf-8");
+    buf_put_byte(out, ',');
+    if (!put_offer(s, out)) {
+        return mech_refuse(&s->mech, AUTH_NOT_ALLOWED, "no layer is within the limits");
+    }
+    buf_put_str(out, ",algorithm=md5-sess,charset=utf-8");
     if (buf_status(out) != AUTH_OK) {
         return buf_status(out);
     }
     return out->n > DIGEST_MD5_MAX_CHALLENGE ? AUTH_TOO_LONG : AUTH_CONTINUE;
+}
+
+/* The layer the client chose must be one it was offered (RFC 2831 2.1.2, qop and cipher). */
+static enum auth_status check_layer(struct digest *s, const struct digest_md5_response *r,
+                                    enum digest_md5_qop *ret)
+{
+    *ret = DIGEST_MD5_AUTH;
+    if (r->qop.p != NULL && !digest_md5_take_qop(r->qop, ret)) {
+        return AUTH_INTERNAL;
+    }
+    if (!is_offered(s, *ret)) {
+        return mech_malformed(&s->mech, "a qop that was not offered");
+    }
+    if (*ret == DIGEST_MD5_AUTH_CONF && !slice_equal_nocase(r->cipher, slice_str("rc4"))) {
+        return mech_malformed(&s->mech, "a cipher that was not offered");
+    }
+    return AUTH_OK;
 }
 
 /* What in the response depends on this exchange. */
@@ -121,36 +182,37 @@ static void copy_if(bool take, uint8_t *ret, const uint8_t *bytes, size_t n)
  */
 static enum auth_status try_digest(const uint8_t ha1[DIGEST_MD5_SIZE],
                                    const struct digest_md5_response *r,
-                                   const uint8_t sent[DIGEST_MD5_SIZE], bool *match,
-                                   uint8_t rspauth[DIGEST_MD5_SIZE])
+                                   const uint8_t sent[DIGEST_MD5_SIZE], struct proof *ret)
 {
     const struct slice *const forms[2] = {NULL, &r->authzid};
     const size_t first = r->authzid.n > 0 ? 1 : 0;
     const size_t last = r->authzid.p != NULL ? 1 : 0;
+    uint8_t key[DIGEST_MD5_SIZE];
     uint8_t expected[DIGEST_MD5_SIZE];
     uint8_t answer[DIGEST_MD5_SIZE];
     enum auth_status status = AUTH_INTERNAL;
 
     for (size_t i = first; i <= last; i++) {
-        status = digest_md5_compute(ha1, r, forms[i], expected, answer);
-        if (status != AUTH_OK) {
+        if ((status = digest_md5_session_key(ha1, r, forms[i], key)) != AUTH_OK ||
+            (status = digest_md5_proof(key, r, false, expected)) != AUTH_OK ||
+            (status = digest_md5_proof(key, r, true, answer)) != AUTH_OK) {
             break;
         }
         const bool equal = crypto_equal(expected, sent, DIGEST_MD5_SIZE);
-        copy_if(equal, rspauth, answer, DIGEST_MD5_SIZE);
-        *match |= equal;
+        copy_if(equal, ret->session_key, key, DIGEST_MD5_SIZE);
+        copy_if(equal, ret->rspauth, answer, DIGEST_MD5_SIZE);
+        ret->match |= equal;
     }
+    crypto_wipe(key, sizeof key);
     crypto_wipe(expected, sizeof expected);
     crypto_wipe(answer, sizeof answer);
     return status;
 }
 
 static enum auth_status verify(const struct mech_secret *secret,
-                               const struct digest_md5_response *r, struct buf *out)
+                               const struct digest_md5_response *r, struct proof *ret)
 {
     uint8_t sent[DIGEST_MD5_SIZE];
-    uint8_t rspauth[DIGEST_MD5_SIZE] = {0};
-    bool match = false;
     enum auth_status status = AUTH_OK;
 
     if (secret->n_digest < 1 || secret->n_digest > MAX_CANDIDATES ||
@@ -158,17 +220,28 @@ static enum auth_status verify(const struct mech_secret *secret,
         return AUTH_INTERNAL;
     }
     for (unsigned i = 0; status == AUTH_OK && i < secret->n_digest; i++) {
-        status = try_digest(secret->digest[i], r, sent, &match, rspauth);
+        status = try_digest(secret->digest[i], r, sent, ret);
     }
-    if (status == AUTH_OK) {
-        status = mech_verdict(secret, match);
+    return status == AUTH_OK ? mech_verdict(secret, ret->match) : status;
+}
+
+/* The client is who it says. */
+static enum auth_status succeed(struct digest *s, const struct digest_md5_response *r,
+                                enum digest_md5_qop qop, const struct proof *proof, struct buf *out)
+{
+    const struct digest_layer_options options = {
+        .server = true,
+        .rc4 = qop == DIGEST_MD5_AUTH_CONF,
+        .peer_buffer = digest_md5_take_maxbuf(r->maxbuf),
+        .own_buffer = digest_layer_own_buffer(&s->mech.host->layers),
+    };
+
+    buf_put_str(out, "rspauth=");
+    buf_put_hex(out, proof->rspauth, sizeof proof->rspauth);
+    enum auth_status status = buf_status(out);
+    if (status == AUTH_OK && qop != DIGEST_MD5_AUTH) {
+        status = digest_layer_open(&s->layer, &options, proof->session_key);
     }
-    if (status == AUTH_OK) {
-        buf_put_str(out, "rspauth=");
-        buf_put_hex(out, rspauth, sizeof rspauth);
-        status = buf_status(out);
-    }
-    crypto_wipe(rspauth, sizeof rspauth);
     return status;
 }
 
@@ -177,13 +250,16 @@ static enum auth_status on_response(struct digest *s, struct slice in, struct bu
     struct digest_md5_response r;
     struct mech_identity who;
     struct mech_secret secret = {.verdict = AUTH_INTERNAL};
+    struct proof proof = {.match = false};
+    enum digest_md5_qop qop;
     struct buf scratch;
     struct buf name;
 
     buf_init(&scratch, DIGEST_MD5_MAX_RESPONSE);
     buf_init(&name, 2 * (size_t)DIGEST_MD5_MAX_RESPONSE);
     enum auth_status status = digest_md5_parse_response(in, &scratch, &r, &s->mech.detail);
-    if (status != AUTH_OK || (status = check_fields(s, &r)) != AUTH_OK ||
+    if (status != AUTH_OK || (status = check_layer(s, &r, &qop)) != AUTH_OK ||
+        (status = check_fields(s, &r)) != AUTH_OK ||
         (status = identify(s, &r, &name, &who)) != AUTH_OK) {
         goto out;
     }
@@ -194,10 +270,14 @@ static enum auth_status on_response(struct digest *s, struct slice in, struct bu
     };
     status = mech_find_secret(s->mech.host, &who, &want, &secret);
     if (status == AUTH_OK) {
-        status = verify(&secret, &r, out);
+        status = verify(&secret, &r, &proof);
+    }
+    if (status == AUTH_OK) {
+        status = succeed(s, &r, qop, &proof, out);
     }
 out:
     crypto_wipe(&secret, sizeof secret);
+    crypto_wipe(&proof, sizeof proof);
     buf_release(&scratch);
     buf_release(&name);
     return status;
@@ -243,7 +323,15 @@ static void release(void *state)
     struct digest *s = state;
 
     buf_release(&s->nonce);
+    digest_layer_release(&s->layer);
     crypto_wipe(s, sizeof *s);
+}
+
+static struct digest_layer *layer(void *state)
+{
+    struct digest *s = state;
+
+    return s->state == DIGEST_DONE && s->layer.open ? &s->layer : NULL;
 }
 
 const struct mech_server_ops digest_md5_server = {
@@ -251,4 +339,5 @@ const struct mech_server_ops digest_md5_server = {
     .start = start,
     .step = step,
     .release = release,
+    .layer = layer,
 };

@@ -3,24 +3,28 @@
 
 #include <stddef.h>
 
-#include "base/crypto.h"
+#include "engine/digest_layer.h"
 
-enum {
-    MIN_MAXBUF = 17, /* a client's buffer is larger than 16 and at most this (RFC 2831 2.3) */
-    MAX_MAXBUF = 16777215,
-    HEX_SIZE = 2 * DIGEST_MD5_SIZE,
-};
+enum { HEX_SIZE = 2 * DIGEST_MD5_SIZE };
 
-/* How a directive's value may be written. */
-enum form { QUOTED, EITHER };
+/* How a directive's value may be written, and whether it may come again. */
+enum form { QUOTED, EITHER, QUOTED_LIST };
 
 struct directive {
     const char *name;
-    size_t offset; /* of its slice in struct digest_md5_response */
+    size_t offset; /* of its struct slice in what is parsed, of its struct digest_md5_list there */
     enum form form;
     bool (*check)(struct slice value);
     const char *wrong;   /* detail when check() fails */
     const char *missing; /* detail when it is not there; NULL if it need not be */
+};
+
+/* One kind of message. */
+struct message {
+    const struct directive *directives;
+    size_t n;
+    size_t longest; /* bytes */
+    const char *too_long;
 };
 
 static bool is_control(uint8_t c)
@@ -44,9 +48,21 @@ static bool is_first_count(struct slice value)
     return slice_equal_str(value, "00000001");
 }
 
-static bool is_auth(struct slice value)
+static bool is_qop(struct slice value)
 {
-    return slice_equal_nocase(value, slice_str("auth"));
+    enum digest_md5_qop qop;
+
+    return digest_md5_take_qop(value, &qop);
+}
+
+static bool is_true(struct slice value)
+{
+    return slice_equal_nocase(value, slice_str("true"));
+}
+
+static bool is_md5_sess(struct slice value)
+{
+    return slice_equal_nocase(value, slice_str("md5-sess"));
 }
 
 static bool is_utf8_name(struct slice value)
@@ -58,7 +74,8 @@ static bool is_maxbuf(struct slice value)
 {
     uint32_t size;
 
-    return slice_take_decimal(&value, MAX_MAXBUF, &size) && value.n == 0 && size >= MIN_MAXBUF;
+    return slice_take_decimal(&value, DIGEST_LAYER_MAX_BUFFER, &size) && value.n == 0 &&
+           size >= DIGEST_LAYER_MIN_BUFFER;
 }
 
 static bool is_digest(struct slice value)
@@ -87,7 +104,7 @@ static const struct directive response_directives[] = {
     {"nonce", AT(nonce), QUOTED, is_any, NULL, "no nonce"},
     {"cnonce", AT(cnonce), QUOTED, is_not_empty, "empty cnonce", "no cnonce"},
     {"nc", AT(nc), EITHER, is_first_count, "nc is not 00000001", "no nc"},
-    {"qop", AT(qop), EITHER, is_auth, "a qop that was not offered", NULL},
+    {"qop", AT(qop), EITHER, is_qop, "a qop that was not offered", NULL},
     {"digest-uri", AT(digest_uri), QUOTED, is_uri, "malformed digest-uri", "no digest-uri"},
     {"response", AT(response), EITHER, is_digest, "response is not 32 lower-case hex digits",
      "no response"},
@@ -98,8 +115,35 @@ static const struct directive response_directives[] = {
 };
 
 #undef AT
+#define AT(member) offsetof(struct digest_md5_challenge, member)
 
-enum { N_DIRECTIVES = sizeof response_directives / sizeof response_directives[0] };
+/* Servers are seen to write qop and algorithm with and without quotes. */
+static const struct directive challenge_directives[] = {
+    {"realm", AT(realms), QUOTED_LIST, is_any, NULL, NULL},
+    {"nonce", AT(nonce), QUOTED, is_not_empty, "empty nonce", "no nonce"},
+    {"qop", AT(qop), EITHER, is_any, NULL, NULL},
+    {"stale", AT(stale), EITHER, is_true, "stale is not true", NULL},
+    {"maxbuf", AT(maxbuf), EITHER, is_maxbuf, "maxbuf out of range", NULL},
+    {"charset", AT(charset), EITHER, is_utf8_name, "a charset other than utf-8", NULL},
+    {"algorithm", AT(algorithm), EITHER, is_md5_sess, "an algorithm other than md5-sess",
+     "no algorithm"},
+    {"cipher", AT(cipher), EITHER, is_any, NULL, NULL},
+};
+
+#undef AT
+
+static const struct directive rspauth_directives[] = {
+    {"rspauth", 0, EITHER, is_digest, "rspauth is not 32 lower-case hex digits", "no rspauth"},
+};
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static const struct message response_message = {response_directives, COUNT(response_directives),
+                                                DIGEST_MD5_MAX_RESPONSE, "response too long"};
+static const struct message challenge_message = {challenge_directives, COUNT(challenge_directives),
+                                                 DIGEST_MD5_MAX_CHALLENGE, "challenge too long"};
+static const struct message rspauth_message = {rspauth_directives, COUNT(rspauth_directives),
+                                               DIGEST_MD5_MAX_CHALLENGE, "challenge too long"};
 
 /* *LWS, LWS = [CRLF] 1*( SP | HT ) (RFC 2831 7.2) */
 static void skip_lws(struct slice *s)
@@ -169,24 +213,40 @@ static bool take_quoted(struct slice *s, struct buf *scratch, struct slice *ret)
     return true;
 }
 
-static const struct directive *find_directive(struct slice name)
+static const struct directive *find_directive(const struct message *message, struct slice name)
 {
-    for (size_t i = 0; i < N_DIRECTIVES; i++) {
-        if (slice_equal_nocase(name, slice_str(response_directives[i].name))) {
-            return &response_directives[i];
+    for (size_t i = 0; i < message->n; i++) {
+        if (slice_equal_nocase(name, slice_str(message->directives[i].name))) {
+            return &message->directives[i];
         }
     }
     return NULL;
 }
 
-static struct slice *field_of(struct digest_md5_response *response, const struct directive *d)
+/* Where the value of a directive goes. NULL if it has been there, or one too many times. */
+static struct slice *room_for(void *ret, const struct directive *d)
 {
-    return (struct slice *)(void *)((uint8_t *)response + d->offset);
+    uint8_t *at = (uint8_t *)ret + d->offset;
+
+    if (d->form == QUOTED_LIST) {
+        struct digest_md5_list *list = (struct digest_md5_list *)(void *)at;
+        return list->n < DIGEST_MD5_MAX_REALMS ? &list->item[list->n++] : NULL;
+    }
+    struct slice *value = (struct slice *)(void *)at;
+    return value->p == NULL ? value : NULL;
+}
+
+static bool is_missing(const void *parsed, const struct directive *d)
+{
+    const struct slice *value =
+        (const struct slice *)(const void *)((const uint8_t *)parsed + d->offset);
+
+    return d->missing != NULL && value->p == NULL;
 }
 
 /* One directive, name "=" value, with LWS allowed around "=" (RFC 2831 7.1, implied *LWS). */
-static bool take_directive(struct slice *in, struct buf *scratch, struct digest_md5_response *ret,
-                           const char **ret_detail)
+static bool take_directive(const struct message *message, struct slice *in, struct buf *scratch,
+                           void *ret, const char **ret_detail)
 {
     struct slice name;
     struct slice value;
@@ -204,15 +264,16 @@ static bool take_directive(struct slice *in, struct buf *scratch, struct digest_
     if (quoted ? !take_quoted(in, scratch, &value) : !take_token(in, &value)) {
         return false;
     }
-    const struct directive *d = find_directive(name);
+    const struct directive *d = find_directive(message, name);
     if (d == NULL) {
         return true; /* auth-param: "MUST ignore any unrecognized directives" */
     }
-    if (field_of(ret, d)->p != NULL) {
-        *ret_detail = "a directive occurs twice";
+    struct slice *room = room_for(ret, d);
+    if (room == NULL) {
+        *ret_detail = d->form == QUOTED_LIST ? "too many realms" : "a directive occurs twice";
         return false;
     }
-    if (!quoted && d->form == QUOTED) {
+    if (!quoted && d->form != EITHER) {
         *ret_detail = "a value without its quotes";
         return false;
     }
@@ -220,13 +281,13 @@ static bool take_directive(struct slice *in, struct buf *scratch, struct digest_
         *ret_detail = d->wrong;
         return false;
     }
-    *field_of(ret, d) = value;
+    *room = value;
     return true;
 }
 
 /* 1#( directive ): elements are separated by commas and LWS, and may be empty (RFC 2831 7.1). */
-static bool take_list(struct slice in, struct buf *scratch, struct digest_md5_response *ret,
-                      const char **ret_detail)
+static bool take_list(const struct message *message, struct slice in, struct buf *scratch,
+                      void *ret, const char **ret_detail)
 {
     while (true) {
         skip_lws(&in);
@@ -236,7 +297,7 @@ static bool take_list(struct slice in, struct buf *scratch, struct digest_md5_re
         if (slice_take_literal(&in, ",")) {
             continue;
         }
-        if (!take_directive(&in, scratch, ret, ret_detail)) {
+        if (!take_directive(message, &in, scratch, ret, ret_detail)) {
             return false;
         }
         skip_lws(&in);
@@ -247,12 +308,11 @@ static bool take_list(struct slice in, struct buf *scratch, struct digest_md5_re
     }
 }
 
-enum auth_status digest_md5_parse_response(struct slice in, struct buf *scratch,
-                                           struct digest_md5_response *ret, const char **ret_detail)
+static enum auth_status parse(const struct message *message, struct slice in, struct buf *scratch,
+                              void *ret, const char **ret_detail)
 {
-    *ret = (struct digest_md5_response){.username = {NULL, 0}};
-    if (in.n > DIGEST_MD5_MAX_RESPONSE) {
-        *ret_detail = "response too long";
+    if (in.n > message->longest) {
+        *ret_detail = message->too_long;
         return AUTH_TOO_LONG;
     }
     /* Unescaping never lengthens: with this much in hand the buffer does not move any more. */
@@ -262,18 +322,82 @@ enum auth_status digest_md5_parse_response(struct slice in, struct buf *scratch,
         }
         buf_truncate(scratch, 0);
     }
-    if (!take_list(in, scratch, ret, ret_detail)) {
+    if (!take_list(message, in, scratch, ret, ret_detail)) {
         return AUTH_MALFORMED;
     }
-    for (size_t i = 0; i < N_DIRECTIVES; i++) {
-        const struct directive *d = &response_directives[i];
-        if (d->missing != NULL && field_of(ret, d)->p == NULL) {
-            *ret_detail = d->missing;
+    for (size_t i = 0; i < message->n; i++) {
+        if (is_missing(ret, &message->directives[i])) {
+            *ret_detail = message->directives[i].missing;
             return AUTH_MALFORMED;
         }
     }
     *ret_detail = NULL;
     return buf_status(scratch);
+}
+
+enum auth_status digest_md5_parse_response(struct slice in, struct buf *scratch,
+                                           struct digest_md5_response *ret, const char **ret_detail)
+{
+    *ret = (struct digest_md5_response){.username = {NULL, 0}};
+    return parse(&response_message, in, scratch, ret, ret_detail);
+}
+
+enum auth_status digest_md5_parse_challenge(struct slice in, struct buf *scratch,
+                                            struct digest_md5_challenge *ret,
+                                            const char **ret_detail)
+{
+    *ret = (struct digest_md5_challenge){.nonce = {NULL, 0}};
+    return parse(&challenge_message, in, scratch, ret, ret_detail);
+}
+
+enum auth_status digest_md5_parse_rspauth(struct slice in, struct buf *scratch, struct slice *ret,
+                                          const char **ret_detail)
+{
+    *ret = slice_of(NULL, 0);
+    return parse(&rspauth_message, in, scratch, ret, ret_detail);
+}
+
+static const char *const qop_names[] = {"auth", "auth-int", "auth-conf"};
+
+const char *digest_md5_qop_name(enum digest_md5_qop qop)
+{
+    return qop_names[qop];
+}
+
+bool digest_md5_take_qop(struct slice value, enum digest_md5_qop *ret)
+{
+    for (size_t i = 0; i < COUNT(qop_names); i++) {
+        if (slice_equal_nocase(value, slice_str(qop_names[i]))) {
+            *ret = (enum digest_md5_qop)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t digest_md5_take_maxbuf(struct slice value)
+{
+    uint32_t size = DIGEST_LAYER_DEFAULT_BUFFER;
+
+    /* Checked by the parser where it is there at all. */
+    return slice_take_decimal(&value, DIGEST_LAYER_MAX_BUFFER, &size) ? size
+                                                                      : DIGEST_LAYER_DEFAULT_BUFFER;
+}
+
+bool digest_md5_lists(struct slice list, const char *word)
+{
+    while (list.n > 0) {
+        struct slice item;
+        skip_lws(&list);
+        if (take_token(&list, &item)) {
+            if (slice_equal_nocase(item, slice_str(word))) {
+                return true;
+            }
+        } else if (!slice_take(&list, list.n > 0 ? 1 : 0, NULL)) {
+            return false;
+        }
+    }
+    return false;
 }
 
 static bool is_alpha(struct slice s)
@@ -320,78 +444,4 @@ void digest_md5_put_quoted(struct buf *b, const char *name, struct slice value)
         buf_put_byte(b, value.p[i]);
     }
     buf_put_byte(b, '"');
-}
-
-static void to_hex(const uint8_t bytes[DIGEST_MD5_SIZE], uint8_t ret[HEX_SIZE])
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < DIGEST_MD5_SIZE; i++) {
-        ret[2 * i] = (uint8_t)digits[bytes[i] >> 4];
-        ret[2 * i + 1] = (uint8_t)digits[bytes[i] & 15];
-    }
-}
-
-/* HEX(H(part part ...)) */
-static enum auth_status hex_digest(const struct slice *parts, size_t n, uint8_t ret[HEX_SIZE])
-{
-    uint8_t digest[DIGEST_MD5_SIZE];
-
-    enum auth_status status = crypto_digest(CRYPTO_MD5, parts, n, digest);
-    if (status == AUTH_OK) {
-        to_hex(digest, ret);
-    }
-    crypto_wipe(digest, sizeof digest);
-    return status;
-}
-
-/*
- * response-value = HEX( KD( HEX(H(A1)), nonce ":" nc ":" cnonce ":" qop ":" HEX(H(A2)) ) ), raw
- * here. A2 = prefix digest-uri-value, the prefix being "AUTHENTICATE:" or ":".
- */
-static enum auth_status response_value(const uint8_t a1[HEX_SIZE],
-                                       const struct digest_md5_response *f, const char *prefix,
-                                       uint8_t ret[DIGEST_MD5_SIZE])
-{
-    const struct slice colon = slice_str(":");
-    const struct slice a2_parts[] = {slice_str(prefix), f->digest_uri};
-    uint8_t a2[HEX_SIZE];
-
-    enum auth_status status = hex_digest(a2_parts, 2, a2);
-    if (status != AUTH_OK) {
-        return status;
-    }
-    /* The client's spelling of qop is what it hashed (RFC 2831 2.1.2.1); absent means auth. */
-    const struct slice qop = f->qop.p != NULL ? f->qop : slice_str("auth");
-    const struct slice parts[] = {
-        slice_of(a1, HEX_SIZE), colon, f->nonce, colon, f->nc, colon, f->cnonce, colon, qop, colon,
-        slice_of(a2, HEX_SIZE)};
-    return crypto_digest(CRYPTO_MD5, parts, sizeof parts / sizeof parts[0], ret);
-}
-
-enum auth_status digest_md5_compute(const uint8_t ha1[DIGEST_MD5_SIZE],
-                                    const struct digest_md5_response *fields,
-                                    const struct slice *authzid,
-                                    uint8_t ret_response[DIGEST_MD5_SIZE],
-                                    uint8_t ret_rspauth[DIGEST_MD5_SIZE])
-{
-    const struct slice colon = slice_str(":");
-    struct slice a1_parts[7] = {slice_of(ha1, DIGEST_MD5_SIZE), colon, fields->nonce, colon,
-                                fields->cnonce};
-    size_t n = 5;
-    uint8_t a1[HEX_SIZE];
-
-    if (authzid != NULL) {
-        a1_parts[n++] = colon;
-        a1_parts[n++] = *authzid;
-    }
-    enum auth_status status = hex_digest(a1_parts, n, a1);
-    if (status == AUTH_OK) {
-        status = response_value(a1, fields, "AUTHENTICATE:", ret_response);
-    }
-    if (status == AUTH_OK) {
-        status = response_value(a1, fields, ":", ret_rspauth);
-    }
-    crypto_wipe(a1, sizeof a1);
-    return status;
 }

@@ -90,8 +90,8 @@ struct mech_host {
     const char *realm;       /* offered by DIGEST-MD5: lower case */
 
     const struct mech_binding *binding; /* SCRAM: NULL, the application supplied none */
-    bool plus;                          /* SCRAM: the client chose the -PLUS name */
-    struct mech_layer_limits layers;    /* DIGEST-MD5 */
+    bool plus; /* SCRAM: the client chose the -PLUS name, or may not do without a binding */
+    struct mech_layer_limits layers; /* DIGEST-MD5 */
 
     /* n random bytes, what nonces are made of. */
     enum auth_status (*random)(void *ctx, uint8_t *ret, size_t n);
@@ -118,10 +118,13 @@ struct mech_host {
                                        struct slice password);
 };
 
+struct digest_layer;
+
 /* The first member of every engine's state. */
 struct mech_server {
     const struct mech_host *host;
     const char *detail; /* what was wrong with a message, for the log; static or NULL */
+    bool bound;         /* SCRAM, after AUTH_OK: the exchange is tied to host->binding */
 };
 
 struct mech_server_ops {
@@ -141,6 +144,12 @@ struct mech_server_ops {
 
     /* Wipes and frees what the state owns; the state itself stays the caller's. */
     void (*release)(void *state);
+
+    /*
+     * The security layer agreed on, after AUTH_OK; owned by the state. NULL as a member, or as a
+     * result: none.
+     */
+    struct digest_layer *(*layer)(void *state);
 };
 
 /* Records what was wrong with the peer's message and returns AUTH_MALFORMED. */
