@@ -179,22 +179,18 @@ static void print_made(const struct init *init)
 }
 
 /* What the choice of verifiers means, said once and where it is decided. */
-static void warn_about_policy(const struct tool *tool, const struct init *init)
+static void print_consequences(const struct init *init)
 {
     unsigned kinds = init->create.policy.kinds;
     if ((kinds & (VERIFIER_CRAM_MD5 | VERIFIER_DIGEST_MD5)) != 0) {
-        tool_say(tool, "note: whoever holds both the store and its key can log in with the "
-                       "CRAM-MD5 and DIGEST-MD5 verifiers as with passwords; "
-                       "\"--verifiers strict\" leaves them out");
+        printf("Note: whoever holds both the store and its key can log in with the CRAM-MD5 and\n"
+               "DIGEST-MD5 verifiers as with passwords. \"--verifiers strict\" leaves them out.\n");
     }
     if ((kinds & VERIFIER_SCRAM) == 0) {
-        tool_say(tool, "note: PLAIN and LOGIN check a password against a SCRAM verifier, and this "
-                       "store will hold none");
+        printf("Note: PLAIN and LOGIN check a password against a SCRAM verifier, and this store\n"
+               "will hold none.\n");
     }
-    if (strcmp(init->create.path, init->create.key_path) != 0) {
-        tool_say(tool, "note: keep %s out of the backups that hold %s", init->create.key_path,
-                 init->create.path);
-    }
+    printf("Keep %s out of the backups that hold %s.\n", init->create.key_path, init->create.path);
 }
 
 static int create(const struct tool *tool, struct init *init)
@@ -211,7 +207,7 @@ static int create(const struct tool *tool, struct init *init)
         return tool_exit_code(print_json(tool, init));
     }
     print_made(init);
-    warn_about_policy(tool, init);
+    print_consequences(init);
     return TOOL_DONE;
 }
 

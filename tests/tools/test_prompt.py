@@ -134,20 +134,14 @@ class Prompt(toolkit.ToolTest):
         self.assert_verifies(self.store, NAME, b"secret")
 
     def test_what_was_typed_ahead_is_no_answer(self):
-        terminal = self.passwd(NAME)
+        command = ["/bin/dash", "-c", 'echo ready; sleep 1; exec "$@"', "dash"]
+        terminal = self.terminal(command + self.store.passwd_command(NAME))
+        terminal.expect("ready")
         terminal.send("typed with echo\n")
-        time.sleep(0.5)
-        if FIRST.encode() in terminal.seen:
-            self.fail("the prompt came before the text was typed")
-        terminal.expect(FIRST)
-        # Either the line came before the question and was discarded, or the test was too slow and
-        # it was taken as the first answer: the second one then differs.
-        terminal.wait_for_echo(False)
-        terminal.send("secret\n")
-        terminal.expect(SECOND)
-        terminal.wait_for_echo(False)
-        terminal.send("secret\n")
+        terminal.answer(FIRST, "secret\n")
+        terminal.answer(SECOND, "secret\n")
         self.assertEqual(terminal.finish()[0], 0)
+        self.assert_verifies(self.store, NAME, b"secret")
 
     def test_pipe_mode_on_a_terminal_does_not_ask(self):
         terminal = self.passwd("-p", NAME)
