@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "engine/identity.h"
@@ -41,6 +42,8 @@ enum auth_status glue_read_settings(const sasl_utils_t *utils, struct glue_setti
     const char *path = glue_option(utils, "decoy_keyfile", NULL);
 
     ret->require_tls = glue_switch(utils, "lmdb_require_tls");
+    ret->channel_binding =
+        strcasecmp(glue_option(utils, "lmdb_channel_binding", "any"), "none") != 0;
     if (path != NULL) {
         drawn = false;
         return read_decoy_key(path, &ret->decoy_key);
@@ -196,6 +199,25 @@ static void put_lower(struct buf *b, const char *s)
     }
 }
 
+/*
+ * The application's channel binding. A binding it calls critical may not be done without, whatever
+ * name the client chose; which one that was, libsasl2 does not tell.
+ */
+static void describe_binding(struct exchange *x)
+{
+    const sasl_channel_binding_t *binding = x->sparams->cbinding;
+
+    if (binding == NULL || binding->name == NULL || !glue_settings()->channel_binding) {
+        return;
+    }
+    x->binding = (struct mech_binding){
+        .name = binding->name,
+        .data = slice_of(binding->data, binding->len),
+    };
+    x->host.binding = &x->binding;
+    x->host.plus = binding->critical != 0;
+}
+
 /* What the engine may know of its surroundings. The strings live as long as the exchange. */
 static enum auth_status describe_host(struct exchange *x)
 {
@@ -212,6 +234,7 @@ static enum auth_status describe_host(struct exchange *x)
         .find_secret = host_find_secret,
         .check_password = host_check_password,
     };
+    describe_binding(x);
     enum auth_status status = buf_status(&x->service);
     return status == AUTH_OK ? buf_status(&x->realm) : status;
 }
@@ -284,8 +307,20 @@ static enum auth_status authorize(struct exchange *x)
     return status == AUTH_OK || auth_status_is_outage(status) ? status : AUTH_NOT_ALLOWED;
 }
 
+/*
+ * What became of the channel binding. That the client thought the server had none (flag "y") has
+ * been dealt with; where the option has switched it off, libsasl2 must not refuse such a client.
+ */
+static void fill_binding(const struct exchange *x, sasl_out_params_t *oparams)
+{
+    const struct mech_server *engine = x->engine;
+
+    oparams->cbindingdisp = engine->bound ? SASL_CB_DISP_USED : SASL_CB_DISP_NONE;
+    oparams->cbindingname = engine->bound ? x->binding.name : NULL;
+}
+
 /* No security layer: what a mechanism that only authenticates tells libsasl2. */
-static void fill_oparams(sasl_out_params_t *oparams)
+static void fill_oparams(const struct exchange *x, sasl_out_params_t *oparams)
 {
     oparams->doneflag = 1;
     oparams->mech_ssf = 0;
@@ -294,8 +329,7 @@ static void fill_oparams(sasl_out_params_t *oparams)
     oparams->encode = NULL;
     oparams->decode_context = NULL;
     oparams->decode = NULL;
-    oparams->cbindingdisp = SASL_CB_DISP_NONE;
-    oparams->cbindingname = NULL;
+    fill_binding(x, oparams);
     oparams->param_version = 0;
 }
 
@@ -354,7 +388,7 @@ int exchange_step(void *conn_context, sasl_server_params_t *sparams, const char 
     }
     if (status == AUTH_OK) {
         x->state = EXCHANGE_DONE;
-        fill_oparams(oparams);
+        fill_oparams(x, oparams);
     }
     /* With success, no data must be NULL: anything else would cost the client a round trip. */
     if (status == AUTH_CONTINUE || x->out.n > 0) {

@@ -9,14 +9,16 @@
 /* Read once at plugin initialisation. */
 struct glue_settings {
     bool require_tls;
+    bool channel_binding;       /* off: as if the application had supplied none */
     struct props_key decoy_key; /* for stores that serve no decoys themselves */
 };
 
 const struct glue_settings *glue_settings(void);
 
 /*
- * lmdb_require_tls, decoy_keyfile. A decoy key is read from the file (16 to 4096 bytes), or drawn
- * at random once for the process. AUTH_KEY_MISSING, AUTH_KEY_DAMAGED, AUTH_CRYPTO.
+ * lmdb_require_tls, lmdb_channel_binding, decoy_keyfile. A decoy key is read from the file (16 to
+ * 4096 bytes), or drawn at random once for the process. AUTH_KEY_MISSING, AUTH_KEY_DAMAGED,
+ * AUTH_CRYPTO.
  */
 MUST_USE enum auth_status glue_read_settings(const sasl_utils_t *utils, struct glue_settings *ret);
 
@@ -27,6 +29,7 @@ struct exchange {
     sasl_server_params_t *sparams;
     sasl_out_params_t *oparams; /* of the step under way */
     struct mech_host host;
+    struct mech_binding binding; /* what host.binding points to, if to anything */
     enum exchange_state state;
     struct buf out;     /* what the last step handed to libsasl2 */
     struct buf authcid; /* prepared; for the log */

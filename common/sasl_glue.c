@@ -171,7 +171,9 @@ static void fill_plug(const struct glue_mech *mech, sasl_server_plug_t *plug)
         .mech_name = mech->name,
         .max_ssf = mech->max_ssf,
         .security_flags = mech->security_flags,
-        .features = mech->features,
+        .features = settings.channel_binding
+                        ? mech->features
+                        : mech->features & ~(unsigned)SASL_FEAT_CHANNEL_BINDING,
         .glob_context = glob.out,
         .mech_new = exchange_new,
         .mech_step = exchange_step,

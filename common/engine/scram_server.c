@@ -26,7 +26,7 @@ struct scram_server_state {
     struct mech_server mech;
     enum scram_state state;
     const struct scram_variant *variant;
-    struct buf binding;      /* what c= has to be: base64 of the gs2-header */
+    struct buf binding;      /* what c= has to be: base64 of the gs2-header and the data */
     struct buf nonce;        /* the client's part, then ours */
     struct buf auth_message; /* what has been said so far, with its commas */
     struct mech_secret secret;
@@ -76,17 +76,67 @@ static enum auth_status look_up(struct scram_server_state *s,
     return status;
 }
 
+/* The gs2 flag against what this side offers (RFC 5802 6), before anything else is looked at. */
+static enum auth_status check_flag(struct scram_server_state *s, const struct scram_gs2 *gs2)
+{
+    const struct mech_binding *binding = s->mech.host->binding;
+
+    switch (gs2->binding) {
+    case SCRAM_BINDING_USED:
+        if (binding == NULL) {
+            return mech_refuse(&s->mech, AUTH_BAD_BINDING, "channel binding is not offered here");
+        }
+        if (!slice_equal_str(gs2->binding_name, binding->name)) {
+            return mech_refuse(&s->mech, AUTH_BAD_BINDING, "channel binding of another type");
+        }
+        return AUTH_OK;
+    case SCRAM_BINDING_UNUSED:
+        if (binding != NULL) {
+            return mech_refuse(&s->mech, AUTH_BAD_BINDING,
+                               "the client was not told of channel binding: downgraded");
+        }
+        break;
+    case SCRAM_BINDING_NONE:
+        break;
+    }
+    if (s->mech.host->plus) {
+        return mech_refuse(&s->mech, AUTH_BAD_BINDING, "channel binding is required");
+    }
+    return AUTH_OK;
+}
+
+/* cbind-input = gs2-header [ cbind-data ] (RFC 5802 7), as c= has to have it. */
+static enum auth_status remember_binding(struct scram_server_state *s, const struct scram_gs2 *gs2)
+{
+    struct buf input;
+
+    buf_init(&input, SCRAM_MAX_MESSAGE);
+    buf_put_slice(&input, gs2->header);
+    if (gs2->binding == SCRAM_BINDING_USED) {
+        buf_put_slice(&input, s->mech.host->binding->data);
+    }
+    enum auth_status status = buf_status(&input);
+    if (status == AUTH_OK) {
+        crypto_base64_put(&s->binding, buf_slice(&input));
+        status = buf_status(&s->binding);
+    }
+    buf_release(&input);
+    return status;
+}
+
 /* Keeps what the client-final-message is checked against. */
 static enum auth_status remember(struct scram_server_state *s,
                                  const struct scram_client_first *message)
 {
-    crypto_base64_put(&s->binding, message->gs2.header);
-    buf_put_slice(&s->nonce, message->nonce);
-    enum auth_status status = mech_put_nonce(s->mech.host, &s->nonce);
+    enum auth_status status = remember_binding(s, &message->gs2);
+
     if (status != AUTH_OK) {
         return status;
     }
-    return buf_status(&s->binding) != AUTH_OK ? buf_status(&s->binding) : buf_status(&s->nonce);
+    s->mech.bound = message->gs2.binding == SCRAM_BINDING_USED;
+    buf_put_slice(&s->nonce, message->nonce);
+    status = mech_put_nonce(s->mech.host, &s->nonce);
+    return status == AUTH_OK ? buf_status(&s->nonce) : status;
 }
 
 static enum auth_status put_server_first(struct scram_server_state *s, struct slice bare,
@@ -123,10 +173,8 @@ static enum auth_status on_client_first(struct scram_server_state *s, struct sli
     if (status != AUTH_OK) {
         return status;
     }
-    if (message.gs2.binding == SCRAM_BINDING_USED) {
-        return mech_refuse(&s->mech, AUTH_BAD_BINDING, "channel binding is not offered here");
-    }
-    if ((status = remember(s, &message)) != AUTH_OK || (status = look_up(s, &message)) != AUTH_OK) {
+    if ((status = check_flag(s, &message.gs2)) != AUTH_OK ||
+        (status = remember(s, &message)) != AUTH_OK || (status = look_up(s, &message)) != AUTH_OK) {
         return status;
     }
     return put_server_first(s, message.bare, out);
@@ -199,8 +247,11 @@ static enum auth_status read_client_final(struct scram_server_state *s, struct s
     if (!slice_equal(message.nonce, buf_slice(&s->nonce))) {
         return mech_malformed(&s->mech, "a nonce that was not sent");
     }
-    if (!slice_equal(message.binding, buf_slice(&s->binding))) {
-        return mech_refuse(&s->mech, AUTH_BAD_BINDING, "c= is not the gs2 header");
+    if (message.binding.n != s->binding.n ||
+        !crypto_equal(message.binding.p, s->binding.p, s->binding.n)) {
+        return mech_refuse(&s->mech, AUTH_BAD_BINDING,
+                           s->mech.bound ? "c= is not the gs2 header and this channel's data"
+                                         : "c= is not the gs2 header");
     }
     status = crypto_base64_take(message.proof, ret_proof, size, &n);
     if (auth_status_is_outage(status)) {

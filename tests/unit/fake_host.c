@@ -224,6 +224,7 @@ void fake_host_open(struct fake_host *fake, const struct stanza_file *file, cons
         .realm = text_or(file, s, "realm", "example.org"),
         .user = text_or(file, s, "user", "alice"),
         .extra_realm = stanza_text(file, s, "extra-realm"),
+        .binding_name = stanza_text(file, s, "binding"),
         .password = stanza_value(file, s, "password"),
         .salt = stanza_value(file, s, "salt"),
         .nonce = stanza_value(file, s, "nonce"),
@@ -234,6 +235,8 @@ void fake_host_open(struct fake_host *fake, const struct stanza_file *file, cons
     if (fake->salt.n == 0) {
         fake->salt = slice_str("0123456789abcdef");
     }
+    fake->binding.name = fake->binding_name;
+    fake->binding.data = stanza_value(file, s, "binding-data");
     buf_init(&fake->authcid, MECH_MAX_INPUT);
     buf_init(&fake->authzid, MECH_MAX_INPUT);
     fake->host = (struct mech_host){
@@ -241,6 +244,8 @@ void fake_host_open(struct fake_host *fake, const struct stanza_file *file, cons
         .service = fake->service,
         .server_fqdn = fake->fqdn,
         .realm = fake->realm,
+        .binding = fake->binding_name != NULL ? &fake->binding : NULL,
+        .plus = stanza_number(file, s, "plus", 0) != 0,
         .random = fake_random,
         .nonce = fake->nonce.p != NULL ? fake_host_nonce : NULL,
         .find_secret = fake_find_secret,
@@ -255,6 +260,7 @@ void fake_host_close(struct fake_host *fake)
     free(fake->realm);
     free(fake->user);
     free(fake->extra_realm);
+    free(fake->binding_name);
     buf_release(&fake->authcid);
     buf_release(&fake->authzid);
 }

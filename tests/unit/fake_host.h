@@ -17,6 +17,8 @@ struct fake_host {
     char *extra_realm;
     struct slice password;
     struct slice salt;
+    struct mech_binding binding; /* name NULL: the application supplies none */
+    char *binding_name;
     struct slice nonce; /* p NULL: the engine makes its own */
     unsigned iterations;
     enum auth_status outage;  /* returned by find_secret and check_password unless AUTH_OK */

@@ -1,0 +1,2 @@
+# Tests of channel binding, and of the client halves in common/engine.
+engine_test(scram_plus)
