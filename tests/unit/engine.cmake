@@ -1,5 +1,5 @@
-# Tests of common/engine. Those of the protocol engines drive them from vectors/, on a host in memory,
-# and make their allocations fail, for which malloc and calloc are wrapped.
+# Tests of common/engine: run from vectors/, the protocol engines on a host in memory. They also make
+# allocations fail, for which malloc and calloc are wrapped.
 add_library(engine_testing STATIC stanza.c alloc_fail.c fake_host.c exchange.c)
 target_include_directories(engine_testing PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_compile_definitions(engine_testing PRIVATE VECTORS="${PROJECT_SOURCE_DIR}/vectors")
@@ -12,6 +12,9 @@ function(engine_test name)
     target_link_options(test_${name} PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc)
 endfunction()
 
+unit_test(stanza LIBS engine_testing)
+engine_test(identity)
+engine_test(verifier)
 engine_test(plain)
 engine_test(login)
 engine_test(cram_md5)
