@@ -48,6 +48,7 @@ static const char *const texts[] = {
     [AUTH_BAD_NAME] = "not a valid name",
     [AUTH_BAD_PASSWORD] = "not a valid password",
     [AUTH_BAD_BINDING] = "channel binding does not match",
+    [AUTH_BAD_SERVER] = "the server could not prove itself",
     [AUTH_NO_MEMORY] = "out of memory",
     [AUTH_CRYPTO] = "a cryptographic operation failed",
     [AUTH_UNAVAILABLE] = "no credential store is available",

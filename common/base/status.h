@@ -33,6 +33,7 @@ enum auth_status {
     AUTH_BAD_NAME,     /* not UTF-8, refused by SASLprep, empty, or more than one '@' */
     AUTH_BAD_PASSWORD, /* a password that cannot be stored: empty, NUL, not UTF-8, SASLprep */
     AUTH_BAD_BINDING,  /* channel binding missing, unexpected or different */
+    AUTH_BAD_SERVER, /* client half: the server cannot prove itself, or asks for what it may not */
 
     /* Our side is at fault. */
     AUTH_NO_MEMORY,

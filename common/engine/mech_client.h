@@ -37,6 +37,13 @@ struct mech_account {
     struct slice password;
 };
 
+/* What is to become of the binding (RFC 5802 6). */
+enum mech_binding_use {
+    MECH_BINDING_NONE,      /* not to be mentioned: the application has none, or wants none */
+    MECH_BINDING_UNOFFERED, /* it has one, and the server offered no mechanism that takes it */
+    MECH_BINDING_USED,      /* it is to be used; binding is not NULL */
+};
+
 /* The surroundings of one client exchange. Outlives the engine state. Strings are never NULL. */
 struct mech_client_host {
     void *ctx;
@@ -45,9 +52,13 @@ struct mech_client_host {
     uint32_t min_iterations;
     uint32_t max_iterations;
     const struct mech_binding *binding; /* NULL: the application gave none */
+    enum mech_binding_use binding_use;
     struct mech_layer_limits layers;
 
     enum auth_status (*random)(void *ctx, uint8_t *ret, size_t n);
+
+    /* NULL, except where a recorded exchange is replayed: appends the client's nonce. */
+    enum auth_status (*nonce)(void *ctx, struct buf *ret);
 
     /*
      * DIGEST-MD5: which of the n realms the server offered (may be none) to use. *ret lives as
@@ -79,5 +90,38 @@ struct mech_client_ops {
      */
     struct digest_layer *(*layer)(void *state);
 };
+
+/* Records why the exchange ends and returns status. detail is static. */
+enum auth_status mech_client_refuse(struct mech_client *mech, enum auth_status status,
+                                    const char *detail);
+
+/* The same with AUTH_MALFORMED. */
+enum auth_status mech_client_malformed(struct mech_client *mech, const char *detail);
+
+/* The answer to any message after the end. */
+enum auth_status mech_client_after_end(struct mech_client *mech);
+
+/*
+ * Append a name or a password for the wire: SASLprep, unassigned code points allowed (RFC 4013, a
+ * query). AUTH_BAD_NAME, AUTH_BAD_PASSWORD or AUTH_TOO_LONG with a sentence in detail that a person
+ * can act on; AUTH_NO_MEMORY.
+ */
+MUST_USE enum auth_status mech_client_put_name(struct mech_client *mech, struct slice name,
+                                               struct buf *ret);
+MUST_USE enum auth_status mech_client_put_password(struct mech_client *mech, struct slice password,
+                                                   struct buf *ret);
+
+/*
+ * The same for mechanisms that say nothing of preparation: the bytes as they are, neither empty nor
+ * longer than a name or password may be, without NUL.
+ */
+MUST_USE enum auth_status mech_client_put_raw_name(struct mech_client *mech, struct slice name,
+                                                   struct buf *ret);
+MUST_USE enum auth_status mech_client_put_raw_password(struct mech_client *mech,
+                                                       struct slice password, struct buf *ret);
+
+/* Appends the host's nonce or a fresh one: 24 characters of base64, 144 random bits. */
+MUST_USE enum auth_status mech_client_put_nonce(const struct mech_client_host *host,
+                                                struct buf *ret);
 
 #endif

@@ -3,6 +3,10 @@
 
 #include "engine/identity.h"
 
+const struct scram_variant scram_sha_1 = {"SCRAM-SHA-1", CRYPTO_SHA1};
+const struct scram_variant scram_sha_256 = {"SCRAM-SHA-256", CRYPTO_SHA256};
+const struct scram_variant scram_sha_512 = {"SCRAM-SHA-512", CRYPTO_SHA512};
+
 /* Letters with a meaning of their own (RFC 5802 5.1); they cannot name an extension. */
 static const char reserved_letters[] = "anmrcsipve";
 

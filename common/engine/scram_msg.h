@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/crypto.h"
 #include "base/slice.h"
 #include "base/status.h"
 
@@ -25,6 +26,16 @@ enum {
     SCRAM_MAX_NONCE = 1024,   /* bytes of the client's part */
     SCRAM_MAX_FULL_NONCE = 2 * SCRAM_MAX_NONCE,
 };
+
+/* The mechanisms differ in their hash and in nothing else. */
+struct scram_variant {
+    const char *name; /* "SCRAM-SHA-256" */
+    enum crypto_hash hash;
+};
+
+extern const struct scram_variant scram_sha_1;
+extern const struct scram_variant scram_sha_256;
+extern const struct scram_variant scram_sha_512;
 
 /* gs2-cbind-flag (RFC 5801 4, RFC 5802 7), by the letter that stands for it. */
 enum scram_binding {

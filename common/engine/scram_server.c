@@ -12,8 +12,6 @@
  */
 #include "engine/scram_server.h"
 
-#include "engine/scram_msg.h"
-
 enum scram_state {
     SCRAM_START,
     SCRAM_WANT_CLIENT_FIRST,
@@ -31,10 +29,6 @@ struct scram_server_state {
     struct buf auth_message; /* what has been said so far, with its commas */
     struct mech_secret secret;
 };
-
-const struct scram_variant scram_sha_1 = {"SCRAM-SHA-1", CRYPTO_SHA1};
-const struct scram_variant scram_sha_256 = {"SCRAM-SHA-256", CRYPTO_SHA256};
-const struct scram_variant scram_sha_512 = {"SCRAM-SHA-512", CRYPTO_SHA512};
 
 static enum auth_status decode_name(struct scram_server_state *s, struct slice name,
                                     struct buf *ret)

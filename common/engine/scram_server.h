@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SCRAM, server half (RFC 5802; RFC 7677 for SHA-256), with and without channel binding. The
- * variant passed to start() is the hash. What becomes of the gs2 flag (RFC 5802 6):
+ * variant passed to start() is a struct scram_variant. What becomes of the gs2 flag (RFC 5802 6):
  *
  *            host->binding is there               host->binding is NULL
  *   n        accepted, unless host->plus          accepted, unless host->plus
@@ -17,15 +17,7 @@
 #define SASL_LMDB_SCRAM_SERVER_H
 
 #include "engine/mech.h"
-
-struct scram_variant {
-    const char *name; /* "SCRAM-SHA-256" */
-    enum crypto_hash hash;
-};
-
-extern const struct scram_variant scram_sha_1;
-extern const struct scram_variant scram_sha_256;
-extern const struct scram_variant scram_sha_512;
+#include "engine/scram_msg.h"
 
 extern const struct mech_server_ops scram_server;
 
