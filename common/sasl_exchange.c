@@ -230,6 +230,7 @@ static enum auth_status describe_host(struct exchange *x)
         .service = buf_text(&x->service),
         .server_fqdn = sparams->serverFQDN != NULL ? sparams->serverFQDN : "",
         .realm = buf_text(&x->realm),
+        .layers = layer_limits(glue_settings()->layers, &sparams->props, sparams->external_ssf),
         .random = host_random,
         .find_secret = host_find_secret,
         .check_password = host_check_password,
@@ -319,16 +320,14 @@ static void fill_binding(const struct exchange *x, sasl_out_params_t *oparams)
     oparams->cbindingname = engine->bound ? x->binding.name : NULL;
 }
 
-/* No security layer: what a mechanism that only authenticates tells libsasl2. */
-static void fill_oparams(const struct exchange *x, sasl_out_params_t *oparams)
+/* What libsasl2 is told with success. */
+static void fill_oparams(struct exchange *x)
 {
+    const struct mech_server_ops *ops = x->mech->ops;
+    sasl_out_params_t *oparams = x->oparams;
+
+    layer_fill_oparams(&x->layer, ops->layer == NULL ? NULL : ops->layer(x->engine), oparams);
     oparams->doneflag = 1;
-    oparams->mech_ssf = 0;
-    oparams->maxoutbuf = 0;
-    oparams->encode_context = NULL;
-    oparams->encode = NULL;
-    oparams->decode_context = NULL;
-    oparams->decode = NULL;
     fill_binding(x, oparams);
     oparams->param_version = 0;
 }
@@ -388,7 +387,7 @@ int exchange_step(void *conn_context, sasl_server_params_t *sparams, const char 
     }
     if (status == AUTH_OK) {
         x->state = EXCHANGE_DONE;
-        fill_oparams(x, oparams);
+        fill_oparams(x);
     }
     /* With success, no data must be NULL: anything else would cost the client a round trip. */
     if (status == AUTH_CONTINUE || x->out.n > 0) {

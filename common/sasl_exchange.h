@@ -4,11 +4,13 @@
 #define SASL_LMDB_SASL_EXCHANGE_H
 
 #include "sasl_glue.h"
+#include "sasl_layer.h"
 #include "sasl_props.h"
 
 /* Read once at plugin initialisation. */
 struct glue_settings {
     bool require_tls;
+    enum layer_choice layers;   /* of plugins whose mechanism has layers */
     bool channel_binding;       /* off: as if the application had supplied none */
     struct props_key decoy_key; /* for stores that serve no decoys themselves */
 };
@@ -25,6 +27,7 @@ MUST_USE enum auth_status glue_read_settings(const sasl_utils_t *utils, struct g
 enum exchange_state { EXCHANGE_RUNNING, EXCHANGE_DONE, EXCHANGE_FAILED };
 
 struct exchange {
+    struct layer_slot layer; /* first: see there */
     const struct glue_mech *mech;
     sasl_server_params_t *sparams;
     sasl_out_params_t *oparams; /* of the step under way */

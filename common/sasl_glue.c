@@ -169,7 +169,7 @@ static void fill_plug(const struct glue_mech *mech, sasl_server_plug_t *plug)
 
     *plug = (sasl_server_plug_t){
         .mech_name = mech->name,
-        .max_ssf = mech->max_ssf,
+        .max_ssf = mech->ops->layer == NULL ? 0 : layer_max_ssf(settings.layers),
         .security_flags = mech->security_flags,
         .features = settings.channel_binding
                         ? mech->features
@@ -206,6 +206,9 @@ int glue_server_init(const sasl_utils_t *utils, int max_version, int *out_versio
     }
     int count = 0;
     for (size_t i = 0; i < n; i++) {
+        if (mechs[i].ops->layer != NULL) {
+            settings.layers = layer_read_option(utils);
+        }
         if (crypto_have(mechs[i].needs)) {
             fill_plug(&mechs[i], &plugs[count++]);
         } else {

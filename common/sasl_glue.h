@@ -43,8 +43,7 @@ struct glue_mech {
     const char *name;
     unsigned security_flags; /* SASL_SEC_* and hash strength, as the stock plugin has them */
     unsigned features;       /* SASL_FEAT_*, likewise */
-    sasl_ssf_t max_ssf;
-    enum crypto_hash needs; /* not offered where OpenSSL refuses this hash */
+    enum crypto_hash needs;  /* not offered where OpenSSL refuses this hash */
     const struct mech_server_ops *ops;
     const void *variant; /* handed to ops->start() */
 };
