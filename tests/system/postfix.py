@@ -16,7 +16,7 @@ import time
 
 HOSTNAME = "mail.lab.test"
 START_SECONDS = 20
-LOG_SECONDS = 10
+LOG_SECONDS = 5
 PORT_ATTEMPTS = 3
 
 MAIN_CF = {
