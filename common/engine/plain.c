@@ -47,8 +47,8 @@ static enum auth_status parse(struct mech_server *mech, struct slice in, struct 
 
 static enum auth_status on_message(struct plain *s, struct slice in)
 {
-    struct mech_identity who;
-    struct slice password;
+    struct mech_identity who = {.authzid = {NULL, 0}};
+    struct slice password = {NULL, 0};
 
     enum auth_status status = parse(&s->mech, in, &who, &password);
     if (status != AUTH_OK) {

@@ -186,7 +186,7 @@ static enum auth_status check_proof(const struct scram_server_state *s, const ui
     const enum crypto_hash hash = s->variant->hash;
     const size_t size = crypto_hash_size(hash);
     const struct slice auth_message = buf_slice(&s->auth_message);
-    uint8_t key[CRYPTO_MAX_HASH];
+    uint8_t key[CRYPTO_MAX_HASH] = {0};
     const struct slice client_key = slice_of(key, size);
     uint8_t stored[CRYPTO_MAX_HASH];
 
@@ -262,8 +262,8 @@ static enum auth_status on_client_final(struct scram_server_state *s, struct sli
                                         struct buf *out)
 {
     const size_t size = crypto_hash_size(s->variant->hash);
-    uint8_t proof[CRYPTO_MAX_HASH];
-    uint8_t signature[CRYPTO_MAX_HASH];
+    uint8_t proof[CRYPTO_MAX_HASH] = {0};
+    uint8_t signature[CRYPTO_MAX_HASH] = {0};
     bool match = false;
 
     enum auth_status status = read_client_final(s, in, proof);

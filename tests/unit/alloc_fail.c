@@ -8,10 +8,12 @@ static bool all_later;
 static long allowed = -1; /* negative: none fails */
 static unsigned failed;
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names for --wrap */
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t count, size_t n);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t count, size_t n);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static bool fails(void)
 {

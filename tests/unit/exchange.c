@@ -52,10 +52,10 @@ enum auth_status exchange_step(struct exchange *ex, struct slice in)
 {
     uint8_t *block = in.p != NULL ? malloc(in.n > 0 ? in.n : 1) : NULL;
 
-    if (in.n > 0) {
-        assert_non_null(block);
+    if (block != NULL && in.n > 0) {
         memcpy(block, in.p, in.n);
     }
+    assert_true(block != NULL || in.p == NULL);
     buf_release(&ex->out);
     alloc_fail_count(true);
     enum auth_status status = ex->ops->step(ex->state, slice_of(block, in.n), &ex->out);

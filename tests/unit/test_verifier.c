@@ -89,8 +89,10 @@ static enum auth_status run_scram(struct run *r)
     if (status == AUTH_OK) {
         status = verifier_take_rfc5803(buf_slice(&text), &read);
     }
-    if (status == AUTH_OK && memcmp(&made, &read, sizeof made) != 0) {
-        status = AUTH_INTERNAL;
+    if (status == AUTH_OK) {
+        buf_clear(&text);
+        verifier_put_rfc5803(&text, &read);
+        status = slice_equal(buf_slice(&text), value(r, "text")) ? AUTH_OK : AUTH_INTERNAL;
     }
     if (status == AUTH_OK) {
         status = verifier_check_scram(&read, value(r, "password"));
