@@ -8,6 +8,7 @@ With --stock as argument the distribution's plugins and sasldb take the place of
 fails then too is a fault of the test or of its surroundings.
 """
 
+import base64
 import os
 import shutil
 import sys
@@ -34,8 +35,6 @@ PACKAGES = {
 
 STOCK = "--stock" in sys.argv
 Store = store.SasldbStore if STOCK else store.LmdbStore
-
-_instances = []
 
 
 def skip(reason):
@@ -85,18 +84,20 @@ class PostfixCase(unittest.TestCase):
             cls.work, cls.sasl_confs(), cls.store.plugin_path, cls.services)
         if cls.store.is_stock:
             cls.store.into_jail(cls.postfix.queue)
-        _instances.append(cls.postfix)
         cls.addClassCleanup(_keep_log, cls.postfix)
         cls.enterClassContext(cls.postfix)
 
     @classmethod
     def tearDownClass(cls):
+        """What has to be true after every test: nobody died, and no password was logged."""
         crashes = cls.postfix.crashes()
         if crashes:
             raise AssertionError("processes died:\n" + "\n".join(crashes))
-
-    def setUp(self):
-        self.since = self.postfix.log.mark()
+        log = cls.postfix.log.text()
+        for user, realm, password in cls.users:
+            for form in (password, base64.b64encode(password.encode()).decode().rstrip("=")):
+                if form in log:
+                    raise AssertionError(f"the password of {user}@{realm} was logged")
 
 
 _logs = []

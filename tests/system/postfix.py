@@ -8,7 +8,6 @@ what Debian does and what makes a credential store hard to reach.
 import os
 import pwd
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -308,8 +307,3 @@ class Postfix:
 
     def __exit__(self, *exc_info):
         self.stop()
-
-
-def missing():
-    """The Debian package to install, or None."""
-    return None if shutil.which("postfix", path="/usr/sbin:/usr/bin:/sbin:/bin") else "postfix"

@@ -7,9 +7,12 @@ import re
 import harness
 from exchanges import MECHANISMS, authenticate
 from smtp_talk import SmtpTalk
+from store import must
 
 
-class LogTest(harness.PostfixCase):
+class LogCase(harness.PostfixCase):
+    """Logging in, and reading what that left in the log."""
+
     def attempt(self, mechanism, user, password):
         """(reply, our log line or None): a login attempt and what it left in the log."""
         since = self.postfix.log.mark()
@@ -31,6 +34,8 @@ class LogTest(harness.PostfixCase):
             + re.escape(f'sasl-lmdb: mech={mechanism} reason={reason} user="{user}" ip=127.0.0.1')
             + "(: [ -~]+)?$")
 
+
+class LogTest(LogCase):
     def test_success(self):
         for mechanism in MECHANISMS:
             with self.subTest(mechanism), SmtpTalk(self.postfix.port) as talk:
@@ -81,6 +86,40 @@ class LogTest(harness.PostfixCase):
                 forms.append(encoded[4 if shift else 0:-4])
             for form in forms:
                 self.assertNotIn(form, text)
+
+
+@harness.unittest.skipIf(harness.STOCK, "sasldb cannot tell these apart")
+class ReasonTest(LogCase):
+    """Accounts that exist and still cannot log in: the client sees a wrong password."""
+
+    init_options = ("--verifiers", "strict")
+    DISABLED = "dora"
+    users = [
+        (name, harness.PostfixCase.REALM, harness.PostfixCase.PASSWORD)
+        for name in (harness.PostfixCase.USER, DISABLED)
+    ]
+
+    def test_no_verifier(self):
+        """A strict store keeps nothing that the old mechanisms could use."""
+        for mechanism in ("CRAM-MD5", "DIGEST-MD5"):
+            with self.subTest(mechanism):
+                self.check_failure(mechanism, self.USER, self.PASSWORD, "no-verifier")
+        for mechanism in ("PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256"):
+            with self.subTest(mechanism):
+                reply, line = self.attempt(mechanism, self.USER, self.PASSWORD)
+                self.assertEqual((reply.code, line), (235, None), reply)
+
+    def test_disabled_and_enabled(self):
+        name = f"{self.DISABLED}@{self.REALM}"
+        must(self.store.tool("disable", name))
+        for mechanism in ("PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256"):
+            with self.subTest(mechanism):
+                self.check_failure(mechanism, self.DISABLED, self.PASSWORD, "disabled")
+        must(self.store.tool("enable", name))
+        for mechanism in ("PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256"):
+            with self.subTest(f"{mechanism}, enabled again"):
+                reply, _ = self.attempt(mechanism, self.DISABLED, self.PASSWORD)
+                self.assertEqual(reply.code, 235, reply)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Builds the project twice and runs every test: with address and undefined-behaviour sanitizers
+# (unit tests, tests through libsasl2), then as it gets installed (all of them, system tests
+# against real servers and clients too). Installs missing Debian packages, with sudo where it is
+# not root. Exits non-zero if anything failed; ends with what ctest says of each build.
+set -euo pipefail
+cd "$(dirname "$0")"
+. tests/packages.sh
+
+usage() {
+    cat <<'TEXT'
+usage: ./test.sh [--all] [--fast]
+  --all   also installs packages that only some tests need; without them those are skipped
+  --fast  no system tests
+TEXT
+}
+
+all=
+fast=
+for argument in "$@"; do
+    case "$argument" in
+    --all) all=yes ;;
+    --fast) fast=yes ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+done
+
+work=$(mktemp -d)
+cleanup() {
+    allow_service_starts
+    rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+failed=()
+
+# build PRESET: configures and builds; on failure shows the output and counts it.
+build() {
+    echo "== $1: building"
+    if { cmake --preset "$1" && cmake --build --preset "$1"; } >"$work/$1.build" 2>&1; then
+        return 0
+    fi
+    cat "$work/$1.build"
+    echo "== $1: the build failed"
+    failed+=("$1: build")
+    return 1
+}
+
+# run_tests PRESET COMMAND...: runs ctest by COMMAND, which gets the options of the preset.
+run_tests() {
+    local preset=$1
+    shift
+    echo "== $preset: testing"
+    if "$@" --preset "$preset" 2>&1 | tee "$work/$preset.tests"; then
+        return 0
+    fi
+    failed+=("$preset: tests")
+}
+
+# The closing lines of a ctest run: totals, times, what was skipped, what failed.
+closing_lines() {
+    sed -n '/^[0-9]*% tests passed/,$p' "$work/$1.tests" 2>/dev/null || true
+}
+
+packages=("${BUILD_PACKAGES[@]}")
+if [ -z "$fast" ]; then
+    packages+=("${SERVER_PACKAGES[@]}" "${SYSTEM_TEST_PACKAGES[@]}")
+fi
+if [ -n "$all" ]; then
+    packages+=("${OPTIONAL_PACKAGES[@]}")
+fi
+install_packages "${packages[@]}"
+
+if build asan-ubsan; then
+    run_tests asan-ubsan ctest
+fi
+
+if build release; then
+    if [ -n "$fast" ]; then
+        run_tests release ctest --label-exclude system
+    else
+        # A chrooted Postfix has to be started as root; what ctest leaves stays the caller's.
+        run_tests release as_root ctest
+        if [ "$(id -u)" -ne 0 ]; then
+            as_root chown -R "$(id -u):$(id -g)" build/release/Testing
+        fi
+    fi
+fi
+
+for preset in asan-ubsan release; do
+    printf '\n== %s\n' "$preset"
+    case " ${failed[*]} " in
+    *" $preset: build "*) echo "the build failed" ;;
+    *) closing_lines "$preset" ;;
+    esac
+done
+[ "${#failed[@]}" -eq 0 ]
