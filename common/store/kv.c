@@ -5,10 +5,10 @@
  * table handles opened. LMDB forbids all of those beside a transaction and checks none of it.
  *
  * fork() may happen at any time in any thread. The child's handler only makes the lock usable
- * again; the first use in the child sees the other process id and opens afresh. What was inherited
- * is closed first, which drops nothing of the parent's (fcntl locks are not inherited, reader
- * slots carry the parent's process id), unless the parent was just changing or writing it: then it
- * may be half-changed and is left alone.
+ * again; the first use in the child sees that it is another process and opens afresh. What was
+ * inherited is closed first, which drops nothing of the parent's (fcntl locks are not inherited,
+ * reader slots carry the parent's process id), unless the parent was just changing or writing it:
+ * then it may be half-changed and is left alone.
  */
 #include "store/kv.h"
 
@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "store/kv_internal.h"
@@ -26,6 +27,10 @@ enum { MAX_RUNS = 64 };
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct kv_env *environments;
+
+/* A page the kernel zeroes in a child, however it was made; NULL where it cannot do that. */
+static uint64_t *process_mark;
+static uint64_t process_number;
 
 static void after_fork_in_child(void)
 {
@@ -43,7 +48,32 @@ static void after_fork_in_child(void)
 
 static void prepare_once(void)
 {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p != MAP_FAILED) {
+        if (madvise(p, page, MADV_WIPEONFORK) == 0) {
+            process_mark = p;
+        } else {
+            munmap(p, page);
+        }
+    }
     (void)pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
+uint64_t kv_process(void)
+{
+    return process_mark == NULL ? (uint64_t)getpid() : *process_mark;
+}
+
+/* The same, and gives a new process its number; with the write side held. */
+static uint64_t claim_process(void)
+{
+    if (process_mark != NULL && *process_mark == 0) {
+        process_number++;
+        *process_mark = process_number;
+    }
+    return kv_process();
 }
 
 bool kv_descriptors_hold(const struct kv_env *env, uint64_t *ret_data_size, uint64_t *ret_lock_size)
@@ -78,7 +108,7 @@ static enum auth_status learn_files(struct kv_env *env, struct detail *detail)
     struct stat st;
     bool same = kv_files_is(env->data_fd, &env->data_id, &size);
 
-    env->pid = getpid();
+    env->process = claim_process();
     if (same && fstat(env->data_fd, &st) == 0) {
         env->group = (st.st_mode & S_IRGRP) != 0 ? st.st_gid : FILES_ANY_GROUP;
     }
@@ -347,7 +377,7 @@ static enum auth_status satisfy_open(struct kv_env *env, struct detail *detail)
     uint64_t data_size;
     uint64_t lock_size;
 
-    if (env->mdb != NULL && env->pid == getpid() && !atomic_load(&env->is_broken) &&
+    if (env->mdb != NULL && env->process == kv_process() && !atomic_load(&env->is_broken) &&
         kv_descriptors_hold(env, &data_size, &lock_size)) {
         return AUTH_OK;
     }

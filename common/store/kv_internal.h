@@ -34,11 +34,11 @@ struct kv_env {
     struct file_id data_id;
     gid_t group;
 
-    /* What follows describes the environment while it is open in process pid. */
+    /* What follows describes the environment while it is open in one process. */
     struct MDB_env *mdb; /* NULL: not open */
-    pid_t pid;
-    int data_fd; /* LMDB's own */
-    int lock_fd; /* ours, O_PATH; -1 without a lock file */
+    uint64_t process;    /* that one, by kv_process() */
+    int data_fd;         /* LMDB's own */
+    int lock_fd;         /* ours, O_PATH; -1 without a lock file */
     struct file_id lock_id;
     uint64_t lock_size;
     size_t page_size;
@@ -73,6 +73,13 @@ struct kv_txn {
  */
 bool kv_descriptors_hold(const struct kv_env *env, uint64_t *ret_data_size,
                          uint64_t *ret_lock_size);
+
+/*
+ * A number of this process that differs from those of its ancestors: what getpid() would tell, but
+ * a lookup cannot afford a system call to hear that nothing has changed. 0 in a child that has not
+ * opened anything yet.
+ */
+uint64_t kv_process(void);
 
 /* --- store_lmdb.c; all but the last three with the write side of the lock held --- */
 

@@ -31,11 +31,26 @@ enum auth_status record_verdict(const struct record *record, int64_t now)
     return AUTH_OK;
 }
 
+/* Names like most: letters, digits and marks that need no second look. */
+static bool is_plain(const char *s, bool is_realm)
+{
+    const char *p = s;
+
+    while ((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '.' || *p == '-' ||
+           *p == '_' || (!is_realm && *p >= 'A' && *p <= 'Z')) {
+        p++;
+    }
+    return p != s && *p == '\0';
+}
+
 /* True if the name is one that identity_split() makes, letter for letter. */
 static bool name_is_sound(const struct identity *who)
 {
     struct identity again;
 
+    if (is_plain(who->user, false) && is_plain(who->realm, true)) {
+        return true;
+    }
     return identity_split(slice_str(who->user), who->realm, &again) == AUTH_OK &&
            strcmp(who->user, again.user) == 0 && strcmp(who->realm, again.realm) == 0;
 }

@@ -61,9 +61,9 @@ struct store_info {
 /* The answer to one login's lookup. */
 struct store_answer {
     enum auth_status verdict;   /* AUTH_OK, AUTH_UNKNOWN_USER, AUTH_DISABLED, AUTH_EXPIRED */
+    unsigned decoy_kinds;       /* the SCRAM kinds of the account the decoys pretend to be */
     struct record record;       /* all zero if the verdict is AUTH_UNKNOWN_USER */
     struct verifier_set decoys; /* SCRAM verifiers nobody can satisfy, always filled */
-    unsigned decoy_kinds;       /* the SCRAM kinds of the account the decoys pretend to be */
 };
 
 /*

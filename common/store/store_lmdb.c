@@ -315,7 +315,7 @@ enum auth_status lmdb_begin(struct kv_txn *txn, bool write)
     struct kv_env *env = txn->env;
 
     txn->mdb = NULL;
-    if (env->mdb == NULL || env->pid != getpid() || atomic_load(&env->is_broken)) {
+    if (env->mdb == NULL || env->process != kv_process() || atomic_load(&env->is_broken)) {
         return need(txn, KV_OPEN);
     }
     enum auth_status status = check_sizes(txn);

@@ -8,6 +8,13 @@
 /* What a child that cannot do what the test needs (root, mounts) exits with. */
 enum { SKIPPED = 77, NOBODY = 65534, KILLED_BY = 1000 };
 
+/* Sanitizers take all address space, ignore mlock(), and cannot fork beside other threads. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 struct scene {
     struct fixture *f;
     struct store *store;
