@@ -18,6 +18,10 @@ int glue_sasl_code(enum auth_status status)
         return SASL_OK;
     case AUTH_CONTINUE:
         return SASL_CONTINUE;
+    case AUTH_NEED_INPUT:
+        return SASL_INTERACT;
+    case AUTH_BAD_SERVER:
+        return SASL_BADSERV;
     case AUTH_MALFORMED:
     case AUTH_TOO_LONG:
         return SASL_BADPROT;

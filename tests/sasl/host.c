@@ -82,6 +82,11 @@ static const sasl_callback_t callbacks[] = {
     {SASL_CB_LIST_END, NULL, NULL},
 };
 
+const sasl_callback_t *host_callbacks(void)
+{
+    return callbacks;
+}
+
 void host_use_store(const struct store_dir *dir)
 {
     host_option("auxprop_plugin", "lmdb");

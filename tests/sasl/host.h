@@ -46,6 +46,9 @@ void host_option(const char *name, const char *value);
 /* auxprop_plugin, lmdb_path, lmdb_keyfile for this store. */
 void host_use_store(const struct store_dir *dir);
 
+/* The callbacks behind these options and host_log(), for others who initialise a library. */
+const sasl_callback_t *host_callbacks(void);
+
 /* sasl_server_init with SASL_PATH set to the plugin directory; sasl_done. */
 void host_start(void);
 void host_stop(void);
