@@ -33,6 +33,8 @@ static const struct {
     {"disabled", AUTH_DISABLED},
     {"expired", AUTH_EXPIRED},
     {"no-verifier", AUTH_NO_VERIFIER},
+    {"not-allowed", AUTH_NOT_ALLOWED},
+    {"bad-server", AUTH_BAD_SERVER},
     {"unavailable", AUTH_UNAVAILABLE},
 };
 
@@ -213,6 +215,16 @@ static char *text_or(const struct stanza_file *file, const struct stanza *s, con
     return text != NULL ? text : strdup(fallback);
 }
 
+struct mech_layer_limits fake_host_layers(const struct stanza_file *file, const struct stanza *s)
+{
+    return (struct mech_layer_limits){
+        .min_ssf = stanza_number(file, s, "min-ssf", 0),
+        .max_ssf = stanza_number(file, s, "max-ssf", 0),
+        .max_buffer = stanza_number(file, s, "max-buffer", 0),
+        .rc4 = stanza_number(file, s, "rc4", 0) != 0 && crypto_prepare_rc4(),
+    };
+}
+
 void fake_host_open(struct fake_host *fake, const struct stanza_file *file, const struct stanza *s)
 {
     const struct stanza_field *verdict = stanza_find(file, s, "verdict");
@@ -246,6 +258,7 @@ void fake_host_open(struct fake_host *fake, const struct stanza_file *file, cons
         .realm = fake->realm,
         .binding = fake->binding_name != NULL ? &fake->binding : NULL,
         .plus = stanza_number(file, s, "plus", 0) != 0,
+        .layers = fake_host_layers(file, s),
         .random = fake_random,
         .nonce = fake->nonce.p != NULL ? fake_host_nonce : NULL,
         .find_secret = fake_find_secret,

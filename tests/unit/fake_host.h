@@ -35,6 +35,9 @@ struct fake_host {
 /* The status of this name in a vector file ("wrong-password"). */
 enum auth_status fake_host_status(struct slice name);
 
+/* The limits of security layers in a case; rc4 only if it is to be had here. */
+struct mech_layer_limits fake_host_layers(const struct stanza_file *file, const struct stanza *s);
+
 /* Fills a host from a case and the head of its file. */
 void fake_host_open(struct fake_host *fake, const struct stanza_file *file, const struct stanza *s);
 void fake_host_close(struct fake_host *fake);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Known answers: RFC 1321 A.5, RFC 2202 2 and 3, RFC 4231 4.3, RFC 5869 A.1, RFC 6070 2, RFC 7914
- * 11, the AES-256-GCM test cases 13 and 14 of McGrew and Viega. The SHA-512 PBKDF2 value is ours,
- * made with Python's hashlib.
+ * 11, RFC 6229 2, the AES-256-GCM test cases 13 and 14 of McGrew and Viega. The SHA-512 PBKDF2
+ * value is ours, made with Python's hashlib.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -213,6 +213,34 @@ static void base64_of_long_input(void **state)
     }
 }
 
+/* RFC 6229 2, 128-bit key: the key stream at 0 and 16, taken in uneven pieces, then in place. */
+static void rc4_stream(void **state)
+{
+    static const uint8_t key[CRYPTO_RC4_KEY] = {1, 2,  3,  4,  5,  6,  7,  8,
+                                                9, 10, 11, 12, 13, 14, 15, 16};
+    static const uint8_t zeros[32] = {0};
+    struct crypto_rc4 *rc4 = NULL;
+    uint8_t out[32];
+
+    (void)state;
+    assert_false(crypto_have_rc4());
+    assert_int_equal(crypto_rc4_new(key, &rc4), AUTH_CRYPTO);
+    assert_true(crypto_prepare_rc4());
+    assert_true(crypto_prepare_rc4());
+    assert_true(crypto_have_rc4());
+    assert_int_equal(crypto_rc4_new(key, &rc4), AUTH_OK);
+    assert_int_equal(crypto_rc4_apply(rc4, zeros, out, 3), AUTH_OK);
+    assert_int_equal(crypto_rc4_apply(rc4, zeros, out + 3, 0), AUTH_OK);
+    assert_int_equal(crypto_rc4_apply(rc4, zeros, out + 3, 29), AUTH_OK);
+    expect_hex(out, 32, "9ac7cc9a609d1ef7b2932899cde41b975248c4959014126a6e8a84f11d1a9e1c");
+    crypto_rc4_free(rc4);
+    assert_int_equal(crypto_rc4_new(key, &rc4), AUTH_OK);
+    assert_int_equal(crypto_rc4_apply(rc4, out, out, sizeof out), AUTH_OK);
+    assert_memory_equal(out, zeros, sizeof out);
+    crypto_rc4_free(rc4);
+    crypto_rc4_free(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +251,7 @@ int main(void)
         cmocka_unit_test(hmac_md5_in_two_halves),
         cmocka_unit_test(base64_is_strict),
         cmocka_unit_test(base64_of_long_input),
+        cmocka_unit_test(rc4_stream),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,20 +13,25 @@
 #include "fake_host.h"
 
 #define FILE_NAME "digest_md5.txt"
+#define QOP_FILE "digest_md5_qop.txt" /* the same with security layers */
 #define MECHANISM "DIGEST-MD5"
 
 enum { REQUIRED_ONLY = 8, EMPTY_AUTHZID = 48, LATIN1 = 53 }; /* cases of the file */
+enum { STOCK_INT = 1, STOCK_CONF = 2, NO_MAXBUF = 11 };      /* of QOP_FILE */
 
 static void vectors(void **state)
 {
     (void)state;
     exchange_run_vectors(FILE_NAME);
+    exchange_run_vectors(QOP_FILE);
 }
 
 static void damaged_messages(void **state)
 {
     (void)state;
     exchange_run_damage(FILE_NAME, REQUIRED_ONLY);
+    /* Without maxbuf, which no digest covers. */
+    exchange_run_damage(QOP_FILE, NO_MAXBUF);
 }
 
 static void outages_of_the_host(void **state)
@@ -39,6 +44,7 @@ static void accounts_that_may_not_log_in(void **state)
 {
     (void)state;
     exchange_run_doomed(FILE_NAME, REQUIRED_ONLY);
+    exchange_run_doomed(QOP_FILE, STOCK_INT);
 }
 
 static void allocations_that_fail(void **state)
@@ -47,6 +53,7 @@ static void allocations_that_fail(void **state)
     exchange_run_allocations(FILE_NAME, 1);
     exchange_run_allocations(FILE_NAME, EMPTY_AUTHZID);
     exchange_run_allocations(FILE_NAME, LATIN1);
+    exchange_run_allocations(QOP_FILE, STOCK_CONF);
 }
 
 struct host {
