@@ -29,6 +29,10 @@ enum { BUFFER = 65536, SKIPPED = 77 };
 
 static const struct host_user users[] = {
     {.user = "alice", .realm = HOST_REALM, .password = "secret"},
+    {.user = "\"q\\", .realm = HOST_REALM, .password = "p\"w\\"},
+    {.user = "\xd0\xb8\xd0\xb2\xd0\xb0\xd0\xbd",
+     .realm = HOST_REALM,
+     .password = "\xd0\xbf\xd1\x8c"},
     {.user = "j\xc3\xbcrgen", .realm = HOST_REALM, .password = "gr\xc3\xbc\xc3\x9f"},
 };
 
@@ -405,6 +409,71 @@ static void rc4_with_the_stock_client(void **state)
     run_layer(PLUGIN_DIR, stock_dir, "conf", 128);
 }
 
+static void integrity_with_the_stock_server(void **state)
+{
+    (void)state;
+    need_stock();
+    /* The stock server would offer rc4 too. */
+    run_layer(stock_dir, PLUGIN_DIR, NULL, 1);
+}
+
+static void rc4_with_the_stock_server(void **state)
+{
+    (void)state;
+    need_stock();
+    run_layer(stock_dir, PLUGIN_DIR, "conf", 128);
+}
+
+static void both_ours(void **state)
+{
+    (void)state;
+    run_layer(PLUGIN_DIR, PLUGIN_DIR, NULL, 1);
+    run_layer(PLUGIN_DIR, PLUGIN_DIR, "conf", 128);
+}
+
+/* Names and passwords in every pairing of halves. What the stock halves cannot do is said so. */
+static void names(void **state)
+{
+    static const struct {
+        const char *user;
+        const char *password;
+        bool from_stock; /* the stock client gets in */
+        bool to_stock;   /* our client gets into the stock server */
+    } rows[] = {
+        {"alice", "secret", true, true},
+        {"alice", "Secret", false, false},
+        {"alice@" HOST_REALM, "secret", true, false}, /* our store gives it one digest only */
+        {"nobody", "secret", false, false},
+        {"\"q\\", "p\"w\\", true, true},
+        {"\xd0\xb8\xd0\xb2\xd0\xb0\xd0\xbd", "\xd0\xbf\xd1\x8c", true, true},
+        {"j\xc3\xbcrgen", "gr\xc3\xbc\xc3\x9f", true, false}, /* the same: that of UTF-8 */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (int pairing = 0; pairing < 3; pairing++) {
+            const bool stock = pairing < 2;
+            struct pair p;
+            if (stock && access(STOCK_DIGEST, R_OK) != 0) {
+                continue;
+            }
+            start(pairing == 1 ? stock_dir : PLUGIN_DIR, pairing == 0 ? stock_dir : PLUGIN_DIR,
+                  NULL);
+            user_name = rows[i].user;
+            user_password = rows[i].password;
+            const bool expected = pairing == 0   ? rows[i].from_stock
+                                  : pairing == 1 ? rows[i].to_stock
+                                                 : rows[i].from_stock || rows[i].to_stock;
+            const int code = talk(&p, &any, &any);
+            if ((code == SASL_OK) != expected) {
+                fail_msg("row %zu, pairing %d: code %d", i, pairing, code);
+            }
+            hang_up(&p);
+            stop();
+        }
+    }
+}
+
 /* What is agreed on, from the limits of both sides. */
 static void limits(void **state)
 {
@@ -488,6 +557,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(integrity_with_the_stock_client),
         cmocka_unit_test(rc4_with_the_stock_client),
+        cmocka_unit_test(integrity_with_the_stock_server),
+        cmocka_unit_test(rc4_with_the_stock_server),
+        cmocka_unit_test(both_ours),
+        cmocka_unit_test(names),
         cmocka_unit_test(limits),
     };
 
