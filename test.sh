@@ -72,7 +72,12 @@ closing_lines() {
     sed -n '/^[0-9]*% tests passed/,$p' "$work/$1.tests" 2>/dev/null || true
 }
 
-packages=("${BUILD_PACKAGES[@]}")
+# Why tests were skipped, in their own words.
+skip_reasons() {
+    sed -n 's/^\(SKIP\|skipped\): /skipped: /p' "build/$1/Testing/Temporary/LastTest.log" 2>/dev/null || true
+}
+
+packages=("${BUILD_PACKAGES[@]}" "${CROSS_TEST_PACKAGES[@]}")
 if [ -z "$fast" ]; then
     packages+=("${SERVER_PACKAGES[@]}" "${SYSTEM_TEST_PACKAGES[@]}")
 fi
@@ -101,7 +106,10 @@ for preset in asan-ubsan release; do
     printf '\n== %s\n' "$preset"
     case " ${failed[*]} " in
     *" $preset: build "*) echo "the build failed" ;;
-    *) closing_lines "$preset" ;;
+    *)
+        skip_reasons "$preset"
+        closing_lines "$preset"
+        ;;
     esac
 done
 [ "${#failed[@]}" -eq 0 ]

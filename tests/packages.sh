@@ -16,11 +16,14 @@ SERVER_PACKAGES=(
     curl msmtp
 )
 
-# What the system tests use beside that.
-SYSTEM_TEST_PACKAGES=(gsasl sasl2-bin libsasl2-modules)
+# For the tests against other makes, through libsasl2.
+CROSS_TEST_PACKAGES=(libsasl2-modules libgsasl-dev)
 
-# Tests that are skipped, by name, where these are missing.
-OPTIONAL_PACKAGES=(lmdb-utils libsasl2-modules-db)
+# What the system tests use beside SERVER_PACKAGES.
+SYSTEM_TEST_PACKAGES=(gsasl sasl2-bin)
+
+# Servers that only some tests need, which are skipped by name without them. None so far.
+OPTIONAL_PACKAGES=()
 
 POLICY=/usr/sbin/policy-rc.d
 policy_is_ours=
