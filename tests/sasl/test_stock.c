@@ -39,6 +39,7 @@ static const struct mechanism {
     {"PLAIN", false},
     {"LOGIN", false},
     {"CRAM-MD5", false},
+    {"DIGEST-MD5", false},
     {"SCRAM-SHA-1", false},
     {"SCRAM-SHA-256", false},
     {"SCRAM-SHA-512", false},
