@@ -26,6 +26,15 @@ static struct {
 } options[MAX_OPTIONS];
 static char log_text[LOG_SIZE];
 
+void (*host_inside)(bool inside);
+
+void host_enter(bool inside)
+{
+    if (host_inside != NULL) {
+        host_inside(inside);
+    }
+}
+
 void host_option(const char *name, const char *value)
 {
     size_t i = 0;
@@ -131,8 +140,10 @@ int host_step(sasl_conn_t *conn, const char *mech, struct slice in, struct slice
             memcpy(exact, in.p, in.n);
         }
     }
+    host_enter(true);
     int code = mech != NULL ? sasl_server_start(conn, mech, exact, (unsigned)in.n, &out, &out_len)
                             : sasl_server_step(conn, exact, (unsigned)in.n, &out, &out_len);
+    host_enter(false);
     free(exact);
     if (ret_out != NULL) {
         /* After a refusal libsasl2 has disposed of the exchange and what it said. */

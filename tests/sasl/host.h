@@ -40,6 +40,13 @@ void store_dir_make_for_group(struct store_dir *ret, gid_t group, const struct h
                               size_t n);
 void store_dir_remove(struct store_dir *dir);
 
+/*
+ * Called with true before libsasl2 is entered for a step, with false after it and around callbacks
+ * of the application; NULL for nothing. For those who watch what happens inside.
+ */
+extern void (*host_inside)(bool inside);
+void host_enter(bool inside);
+
 /* Sets an option, NULL takes it away. The strings must outlive the host. */
 void host_option(const char *name, const char *value);
 

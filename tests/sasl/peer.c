@@ -40,7 +40,9 @@ static int get_password(sasl_conn_t *conn, void *context, int id, sasl_secret_t 
     }
     const size_t n = strlen(p->password);
     free(p->secret);
+    host_enter(false);
     p->secret = malloc(sizeof *p->secret + n + 1);
+    host_enter(true);
     assert_non_null(p->secret);
     p->secret->len = n;
     memcpy(p->secret->data, p->password, n + 1);
@@ -151,7 +153,9 @@ int peer_start(struct peer *p, const char *mechs, const char **ret_mech, struct 
     int code;
 
     do {
+        host_enter(true);
         code = sasl_client_start(p->conn, mechs, &prompts, &data, &n, ret_mech);
+        host_enter(false);
         if (code == SASL_INTERACT) {
             assert_non_null(prompts);
             answer(p, prompts);
@@ -175,7 +179,9 @@ int peer_step(struct peer *p, struct slice in, struct buf *out, bool *ret_sent)
     }
     exact[in.n] = '\0'; /* libsasl2 promises mechanisms this one */
     do {
+        host_enter(true);
         code = sasl_client_step(p->conn, exact, (unsigned)in.n, &prompts, &data, &n);
+        host_enter(false);
         if (code == SASL_INTERACT) {
             assert_non_null(prompts);
             answer(p, prompts);
