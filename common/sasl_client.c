@@ -387,8 +387,11 @@ static int step_engine(struct client *c, struct slice in, const char **clientout
         c->state = CLIENT_DONE;
         fill_oparams(c);
     }
-    /* With success, nothing to say must be NULL: libsasl2 makes of it what the protocol needs. */
-    if (status == AUTH_CONTINUE || c->out.p != NULL) {
+    /*
+     * Nothing to say must be NULL with success, and where the server has not spoken yet: an empty
+     * initial response is another thing than none (RFC 4422 4, RFC 4954 4).
+     */
+    if (c->out.p != NULL || (status == AUTH_CONTINUE && in.p != NULL)) {
         *clientout = buf_text(&c->out);
         *clientoutlen = (unsigned)c->out.n;
     }

@@ -5,7 +5,8 @@
  *
  * Life: start() once, step() for each message of the server, release() at the end. The first
  * step's input is absent (p NULL) where the client speaks first, else the server's challenge.
- *   AUTH_CONTINUE    `out` is to be sent (possibly empty), the server's answer is expected
+ *   AUTH_CONTINUE    `out` is to be sent (possibly empty), the server's answer is expected; in the
+ *                    first step without input an untouched `out` means no initial response
  *   AUTH_OK          done as far as the client is concerned; `out` is a last message, or empty
  *                    with p NULL when there is nothing to send. For mechanisms that authenticate
  *                    the server too, AUTH_OK is only returned once it has proved itself.
