@@ -80,7 +80,9 @@ MUST_USE enum auth_status store_create(const struct store_create_options *option
  * noticed by the first call that reads. The key file must not be accessible to others: mode 0600,
  * or 0640 when its group is the data file's group.
  * Path strings are copied. Opening for writing a store that this process has open for reading
- * only is AUTH_STORE_READONLY.
+ * only is AUTH_STORE_READONLY. A writer makes a lock file that is missing, a reader does not. The
+ * key file is read again when the store wants a key that is not known yet, so that a server need
+ * not be restarted after a change of keys.
  */
 MUST_USE enum auth_status store_open(const struct store_options *options, struct store **ret,
                                      struct detail *detail);
@@ -107,7 +109,9 @@ enum store_edit { STORE_KEEP, STORE_WRITE, STORE_DELETE };
  * Changes one account in one transaction. edit() sees the record as it is (exists) or an empty one
  * with the name filled in, changes it, and decides. It runs inside the write transaction: it must
  * be quick, must not call the store, and may be run again. What is written gets created set if it
- * is new. Durable when AUTH_OK is returned. *ret_existed and *ret_edit may be NULL.
+ * is new (else created stays), and changed if that is 0; the name stays. A record that is damaged
+ * is left as it is: AUTH_STORE_DAMAGED. AUTH_MALFORMED, AUTH_BAD_NAME, AUTH_TOO_LONG if what edit()
+ * made cannot be stored. Durable when AUTH_OK is returned. *ret_existed and *ret_edit may be NULL.
  */
 MUST_USE enum auth_status
 store_change(struct store *store, const struct identity *who,
@@ -116,15 +120,17 @@ store_change(struct store *store, const struct identity *who,
 
 /*
  * Writes many accounts in one transaction, replacing those that exist (their created time and
- * expiry stay). All or nothing. *ret_new, which may be NULL, counts those that did not exist.
+ * expiry stay; new ones get created and changed set where these are 0). All or nothing. *ret_new,
+ * which may be NULL, counts those that did not exist.
  */
 MUST_USE enum auth_status store_write_batch(struct store *store, const struct record *records,
                                             size_t n, size_t *ret_new, struct detail *detail);
 
 /*
  * Calls visit() for each account of a realm (lower case), or of all when realm is NULL, in no
- * useful order, within one read transaction. A status other than AUTH_OK from visit() ends the
- * walk and is returned. A record whose seal does not open ends it with AUTH_STORE_DAMAGED.
+ * useful order, within one read transaction; visit() must not call the store. A status other than
+ * AUTH_OK from visit() ends the walk and is returned. A record whose seal does not open ends it
+ * with AUTH_STORE_DAMAGED.
  */
 MUST_USE enum auth_status store_each(struct store *store, const char *realm,
                                      enum auth_status (*visit)(void *ctx,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "store/files.h"
 
 enum { NOBODY = 65534, NAMES = 512, SKIPPED = 77 };
 
@@ -129,6 +130,24 @@ static void links_are_in_the_way(void **state)
     assert_int_equal(symlink("/nonexistent/file", f->key), 0);
     assert_status(f, store_create(&f->create, &f->detail), AUTH_STORE_DENIED);
     assert_files(f, "key\n");
+}
+
+/* Should somebody make the file between looking and naming. */
+static void the_last_step_takes_no_name_that_is_there(void **state)
+{
+    struct fixture *f = *state;
+    size_t n = 0;
+
+    write_file(f->path, "theirs", 6, 0600);
+    write_file(f->lock, "ours", 4, 0600);
+    assert_status(f, file_rename_new(f->lock, f->path, &f->detail), AUTH_STORE_EXISTS);
+    uint8_t *file = read_file(f->path, &n);
+    assert_int_equal(n, 6);
+    free(file);
+    assert_files(f, "users.mdb\nusers.mdb-lock\n");
+    assert_int_equal(unlink(f->path), 0);
+    assert_status(f, file_rename_new(f->lock, f->path, &f->detail), AUTH_OK);
+    assert_files(f, "users.mdb\n");
 }
 
 static void a_key_file_serves_several_stores(void **state)
@@ -335,225 +354,6 @@ static void a_full_disk_leaves_nothing(void **state)
     assert_int_equal(status, 0);
 }
 
-/* --- opening what is there --- */
-
-static void what_is_no_store(void **state)
-{
-    struct fixture *f = *state;
-    struct store *store = NULL;
-    uint8_t page[8192];
-
-    write_file(f->key, "#\n", 2, 0600);
-    for (int writable = 0; writable < 2; writable++) {
-        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_MISSING);
-        write_file(f->path, "", 0, 0600);
-        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_FOREIGN);
-        write_file(f->path, "x", 1, 0600);
-        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_FOREIGN);
-        memset(page, 0, sizeof page);
-        write_file(f->path, page, sizeof page, 0600);
-        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_FOREIGN);
-        assert_int_equal(crypto_random(page, sizeof page), AUTH_OK);
-        write_file(f->path, page, sizeof page, 0600);
-        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_FOREIGN);
-        assert_int_equal(unlink(f->path), 0);
-        assert_int_equal(mkdir(f->path, 0700), 0);
-        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_FOREIGN);
-        assert_int_equal(rmdir(f->path), 0);
-        assert_int_equal(mkfifo(f->path, 0600), 0);
-        assert_status(f, fixture_try_open(f, writable, &store), AUTH_STORE_FOREIGN);
-        assert_int_equal(unlink(f->path), 0);
-        /* Nothing was made beside it. */
-        assert_files(f, "key\n");
-    }
-}
-
-/* The head of a data file with one field changed. */
-static void damaged_heads(void **state)
-{
-    static const struct {
-        size_t at;
-        uint8_t value;
-    } changes[] = {
-        {10, 0},    /* page flags */
-        {16, 0},    /* magic */
-        {40, 1},    /* page size 0x1001 */
-        {41, 0},    /* page size 0 */
-        {42, 0x80}, /* page size over 8 MiB */
-        {20, 99},   /* format */
-    };
-    struct fixture *f = *state;
-    struct store *store = NULL;
-    size_t n = 0;
-
-    fixture_create(f);
-    uint8_t *good = read_file(f->path, &n);
-    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
-        uint8_t before = good[changes[i].at];
-
-        assert_int_not_equal(before, changes[i].value);
-        good[changes[i].at] = changes[i].value;
-        write_file(f->path, good, n, 0600);
-        assert_status(f, fixture_try_open(f, true, &store), AUTH_STORE_FOREIGN);
-        good[changes[i].at] = before;
-    }
-    for (size_t cut = 0; cut < 8192; cut += 1024) {
-        write_file(f->path, good, cut, 0600);
-        enum auth_status status = fixture_try_open(f, false, &store);
-        assert_true(status == AUTH_STORE_FOREIGN || status == AUTH_STORE_DAMAGED);
-    }
-    write_file(f->path, good, n, 0600);
-    store = fixture_open(f, false);
-    assert_int_equal(fixture_verdict(store, "a", "b"), AUTH_UNKNOWN_USER);
-    store_close(store);
-    free(good);
-}
-
-static void a_writer_makes_a_lost_lock_file_a_reader_never(void **state)
-{
-    struct fixture *f = *state;
-    struct store *store = NULL;
-
-    f->create.have_group = true;
-    f->create.group = getegid();
-    fixture_create(f);
-    assert_int_equal(unlink(f->lock), 0);
-    assert_status(f, fixture_try_open(f, false, &store), AUTH_STORE_MISSING);
-    assert_non_null(strstr(f->detail.text, "-lock"));
-    assert_files(f, "key\nusers.mdb\n");
-    mode_t before = umask(0777);
-    enum auth_status status = fixture_try_open(f, true, &store);
-    umask(before);
-    assert_status(f, status, AUTH_OK);
-    store_close(store);
-    assert_mode(f->lock, 0660);
-    assert_int_equal(unlink(f->lock), 0);
-    /* Without locks a reader needs none. */
-    const struct store_options options = {f->path, f->key, false, true};
-    assert_status(f, store_open(&options, &store, &f->detail), AUTH_OK);
-    assert_int_equal(fixture_verdict(store, "a", "b"), AUTH_UNKNOWN_USER);
-    store_close(store);
-    const struct store_options writing = {f->path, f->key, true, true};
-    assert_status(f, store_open(&writing, &store, &f->detail), AUTH_STORE_READONLY);
-    assert_files(f, "key\nusers.mdb\n");
-}
-
-static void bad_lock_files(void **state)
-{
-    struct fixture *f = *state;
-    struct store *store = NULL;
-
-    fixture_create(f);
-    write_file(f->lock, "x", 1, 0600);
-    assert_status(f, fixture_try_open(f, false, &store), AUTH_STORE_DAMAGED);
-    assert_int_equal(unlink(f->lock), 0);
-    assert_int_equal(mkdir(f->lock, 0700), 0);
-    assert_status(f, fixture_try_open(f, true, &store), AUTH_STORE_FOREIGN);
-    assert_int_equal(rmdir(f->lock), 0);
-    /* An empty one is what init makes; whatever is in one nobody uses is set up anew. */
-    write_file(f->lock, "", 0, 0600);
-    store = fixture_open(f, false);
-    assert_int_equal(fixture_verdict(store, "a", "b"), AUTH_UNKNOWN_USER);
-    store_close(store);
-}
-
-struct as_nobody {
-    struct fixture *f;
-    bool writable;
-    const char *word; /* in the detail */
-};
-
-static void open_as_nobody(void *ctx)
-{
-    struct as_nobody *c = ctx;
-    struct store *store = NULL;
-
-    if (setgid(NOBODY) != 0 || setuid(NOBODY) != 0) {
-        _exit(SKIPPED);
-    }
-    enum auth_status status = fixture_try_open(c->f, c->writable, &store);
-    if (c->word == NULL) {
-        _exit(status == AUTH_OK && fixture_verdict(store, "a", "b") == AUTH_UNKNOWN_USER ? 0 : 1);
-    }
-    if (status != AUTH_STORE_DENIED || strstr(c->f->detail.text, c->word) == NULL) {
-        print_error("%s\n", detail_text(&c->f->detail, status));
-        _exit(1);
-    }
-}
-
-static void each_missing_right_is_named(void **state)
-{
-    struct fixture *f = *state;
-    struct as_nobody c = {f, false, NULL};
-
-    if (geteuid() != 0) {
-        skip();
-    }
-    f->create.have_group = true;
-    f->create.group = NOBODY;
-    fixture_create(f);
-    assert_int_equal(chmod(f->dir, 0755), 0);
-    assert_int_equal(in_child(open_as_nobody, &c), 0);
-    c.writable = true;
-    c.word = f->path;
-    assert_int_equal(in_child(open_as_nobody, &c), 0);
-    c.writable = false;
-    assert_int_equal(chmod(f->lock, 0640), 0);
-    c.word = "must be able to write it";
-    assert_int_equal(in_child(open_as_nobody, &c), 0);
-    assert_int_equal(chmod(f->lock, 0660), 0);
-    assert_int_equal(chmod(f->path, 0600), 0);
-    c.word = "mode 0600";
-    assert_int_equal(in_child(open_as_nobody, &c), 0);
-    assert_int_equal(chmod(f->path, 0640), 0);
-    assert_int_equal(chmod(f->key, 0600), 0);
-    c.word = f->key;
-    assert_int_equal(in_child(open_as_nobody, &c), 0);
-    assert_int_equal(chmod(f->key, 0640), 0);
-    assert_int_equal(chmod(f->dir, 0700), 0);
-    c.word = f->dir;
-    assert_int_equal(in_child(open_as_nobody, &c), 0);
-}
-
-static void open_read_only_mount(void *ctx)
-{
-    struct fixture *f = ctx;
-    struct store *store = NULL;
-
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount(f->dir, f->dir, NULL, MS_BIND, NULL) != 0 ||
-        mount(NULL, f->dir, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) != 0) {
-        _exit(SKIPPED);
-    }
-    for (int writable = 0; writable < 2; writable++) {
-        if (fixture_try_open(f, writable, &store) != AUTH_STORE_DENIED ||
-            strstr(f->detail.text, "ReadWritePaths") == NULL) {
-            _exit(1);
-        }
-    }
-    const struct store_options options = {f->path, f->key, false, true};
-    if (store_open(&options, &store, &f->detail) != AUTH_OK ||
-        fixture_verdict(store, "alice", "example.org") != AUTH_OK) {
-        _exit(2);
-    }
-    store_close(store);
-}
-
-static void a_read_only_file_system_needs_nolock(void **state)
-{
-    struct fixture *f = *state;
-
-    fixture_create(f);
-    struct store *store = fixture_open(f, true);
-    fixture_add(store, "alice", "example.org", 1);
-    store_close(store);
-    int status = in_child(open_read_only_mount, f);
-    if (status == SKIPPED) {
-        skip();
-    }
-    assert_int_equal(status, 0);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -563,6 +363,7 @@ int main(void)
         TEST(modes_with_a_group),
         TEST(a_second_store_leaves_the_first_alone),
         TEST(links_are_in_the_way),
+        TEST(the_last_step_takes_no_name_that_is_there),
         TEST(a_key_file_serves_several_stores),
         TEST(a_shared_key_file_keeps_its_rights),
         TEST(bad_policies),
@@ -570,12 +371,6 @@ int main(void)
         TEST(rights_that_are_missing),
         TEST(a_file_size_limit_leaves_nothing),
         TEST(a_full_disk_leaves_nothing),
-        TEST(what_is_no_store),
-        TEST(damaged_heads),
-        TEST(a_writer_makes_a_lost_lock_file_a_reader_never),
-        TEST(bad_lock_files),
-        TEST(each_missing_right_is_named),
-        TEST(a_read_only_file_system_needs_nolock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

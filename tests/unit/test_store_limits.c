@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The store at its limits: growth, full disks, little memory, truncated files, killed writers. */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -155,6 +157,56 @@ static void a_file_size_limit_is_no_signal(void **state)
     assert_int_equal(info.accounts, 11);
     expect(&scene, "user9", AUTH_OK);
     scene_end(&scene);
+}
+
+static void write_on_small_disk(void *ctx)
+{
+    struct fixture *f = ctx;
+    struct scene scene = {.f = f};
+    unsigned full = 0;
+    unsigned n = 0;
+
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", f->dir, "tmpfs", 0, "size=2500k") != 0) {
+        _exit(SKIPPED);
+    }
+    fixture_create(f);
+    scene.store = fixture_open(f, true);
+    fixture_add(scene.store, "alice", "example.org", 1);
+    /* Larger and smaller transactions, so that it fills up to the last page. */
+    for (unsigned size = BATCH; size > 0; size /= 2) {
+        enum auth_status status = AUTH_OK;
+
+        while (status == AUTH_OK) {
+            status = add_many(scene.store, n, size, &f->detail);
+            n += status == AUTH_OK ? size : 0;
+        }
+        full += status == AUTH_STORE_FULL ? 1 : 0;
+        if (status != AUTH_STORE_FULL) {
+            print_error("%s\n", detail_text(&f->detail, status));
+            _exit(1);
+        }
+        expect(&scene, "alice", AUTH_OK);
+        expect(&scene, "user0", AUTH_OK);
+    }
+    struct store_info info;
+    if (full < 3 || store_describe(scene.store, &info, NULL) != AUTH_OK || info.accounts != n + 1) {
+        _exit(2);
+    }
+    store_close(scene.store);
+    scene.store = fixture_open(f, false);
+    expect(&scene, "alice", AUTH_OK);
+    store_close(scene.store);
+}
+
+static void a_full_disk_leaves_the_store_whole(void **state)
+{
+    int status = in_child(write_on_small_disk, *state);
+
+    if (status == SKIPPED) {
+        skip();
+    }
+    assert_int_equal(status, 0);
 }
 
 static void read_in_little_space(void *ctx)
@@ -343,6 +395,7 @@ int main(void)
         TEST(replacing_records_does_not_grow_the_file),
         TEST(writers_of_two_processes_take_turns),
         TEST(a_file_size_limit_is_no_signal),
+        TEST(a_full_disk_leaves_the_store_whole),
         TEST(too_little_address_space),
         TEST(truncated_files_are_no_faults),
         TEST(opening_truncated_files),
