@@ -21,6 +21,8 @@ enum {
     OPTION_JSON,
 };
 
+enum { SUMMARY_MAX = 512 };
+
 static const struct option longs[] = {{"format", required_argument, NULL, OPTION_FORMAT},
                                       {"from-line", required_argument, NULL, OPTION_FROM_LINE},
                                       {"strict", no_argument, NULL, OPTION_STRICT},
@@ -51,7 +53,7 @@ static const char usage[] =
     "Exit status: 0 all lines are in, 1 lines were skipped or refused, 3 the import could\n"
     "not be finished (the message says from which line to go on).\n";
 
-static const struct import_format *const formats[] = {&import_tsv};
+static const struct import_format *const formats[] = {&import_tsv, &import_csv};
 
 struct arguments {
     struct import_options import;
@@ -112,23 +114,38 @@ static int take_option(const struct tool *tool, struct arguments *arguments, int
     }
 }
 
+static json_t *summary_json(const struct import_counts *counts, bool dry_run)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "imported",
+                     (json_int_t)counts->written, "new", (json_int_t)counts->created, "replaced",
+                     (json_int_t)(counts->written - counts->created), "skipped",
+                     (json_int_t)counts->skipped, "locked", (json_int_t)counts->locked, "repeated",
+                     (json_int_t)counts->repeated, "dry_run", dry_run ? 1 : 0, "mechanisms",
+                     tally_json(&counts->tally));
+}
+
 static enum auth_status print_summary(const struct tool *tool, const struct import_counts *counts,
                                       const struct arguments *arguments)
 {
     bool dry_run = arguments->import.dry_run;
-    uint64_t replaced = counts->written - counts->created;
     if (arguments->json) {
-        return view_print_json(
-            tool,
-            json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "imported", (json_int_t)counts->written,
-                      "new", (json_int_t)counts->created, "replaced", (json_int_t)replaced,
-                      "skipped", (json_int_t)counts->skipped, "repeated",
-                      (json_int_t)counts->repeated, "dry_run", dry_run ? 1 : 0));
+        return view_print_json(tool, summary_json(counts, dry_run));
     }
     printf("%s %" PRIu64 " accounts: %" PRIu64 " new, %" PRIu64 " replaced; %" PRIu64
-           " lines skipped\n",
-           dry_run ? "would import" : "imported", counts->written, counts->created, replaced,
-           counts->skipped);
+           " %ss skipped",
+           dry_run ? "would import" : "imported", counts->written, counts->created,
+           counts->written - counts->created, counts->skipped, arguments->import.format->unit);
+    if (counts->locked != 0) {
+        printf(", %" PRIu64 " locked accounts left out", counts->locked);
+    }
+    putchar('\n');
+    if (counts->written != 0) {
+        struct buf mechanisms;
+        buf_init(&mechanisms, SUMMARY_MAX);
+        tally_put(&mechanisms, &counts->tally);
+        printf("usable by: %s\n", buf_text(&mechanisms));
+        buf_release(&mechanisms);
+    }
     return AUTH_OK;
 }
 

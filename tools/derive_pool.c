@@ -46,11 +46,14 @@ static void *work(void *argument)
             pthread_cond_wait(&pool->work, &pool->lock);
             continue;
         }
-        pthread_mutex_unlock(&pool->lock);
-        enum auth_status status = verifier_make(&job->record->who, buf_slice(&job->password),
-                                                &pool->policy, &job->record->verifiers);
-        buf_release(&job->password);
-        pthread_mutex_lock(&pool->lock);
+        enum auth_status status = AUTH_OK;
+        if (!job->ready) {
+            pthread_mutex_unlock(&pool->lock);
+            status = verifier_make(&job->record->who, buf_slice(&job->password), &pool->policy,
+                                   &job->record->verifiers);
+            buf_release(&job->password);
+            pthread_mutex_lock(&pool->lock);
+        }
         if (group->status == AUTH_OK) {
             group->status = status;
         }

@@ -20,6 +20,7 @@
 /* One account: record->who and the password are given, record->verifiers is made. */
 struct derive_job {
     struct record *record;
+    bool ready;          /* no password: record->verifiers is given, and nothing to do */
     struct buf password; /* wiped as soon as it has been used */
 };
 

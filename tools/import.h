@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Importing accounts from lines of text: read, check, derive, commit, in batches that overlap.
- * What a line means is the format's business (import_tsv.h).
+ * Importing accounts: read, check, derive, commit, in batches that overlap. What the input means
+ * is the format's business (import_source.h).
  *
  * A batch is one transaction. When the import ends early (a signal, a full disk) everything up to
  * some line is stored and nothing behind it; the message names the line to go on from.
@@ -13,12 +13,14 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "import_tsv.h"
+#include "import_source.h"
+#include "tally.h"
 #include "tool.h"
 
 struct import_options {
     const struct import_format *format;
     int fd;                    /* the file, open for reading; not owned */
+    const struct buf *text;    /* instead of fd, where the input had to be read before; or NULL */
     const char *name;          /* its name, for messages */
     const char *default_realm; /* "" for none; as names_realm() gives it */
     uint64_t from_line;        /* 1 for all */
@@ -30,7 +32,9 @@ struct import_counts {
     uint64_t written;
     uint64_t created; /* of those written, the accounts that were not there before */
     uint64_t skipped; /* bad lines */
+    uint64_t locked;  /* accounts the source itself lets nobody use */
     uint64_t repeated;
+    struct tally tally; /* of those written */
 };
 
 /*

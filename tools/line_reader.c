@@ -9,17 +9,18 @@
 #include "base/crypto.h"
 
 enum { BUFFER_SIZE = 65536 };
+_Static_assert((int)LINE_READER_MAX_LINE < (int)BUFFER_SIZE, "a line has to fit into the buffer");
 
-bool line_reader_init(struct line_reader *reader, int fd)
+bool line_reader_init(struct line_reader *reader, int fd, size_t line_max)
 {
-    *reader = (struct line_reader){.fd = fd, .buffer = malloc(BUFFER_SIZE)};
+    *reader = (struct line_reader){.fd = fd, .buffer = malloc(BUFFER_SIZE), .line_max = line_max};
     reader->left = slice_of(reader->buffer, 0);
     return reader->buffer != NULL;
 }
 
-void line_reader_init_memory(struct line_reader *reader, struct slice text)
+void line_reader_init_memory(struct line_reader *reader, struct slice text, size_t line_max)
 {
-    *reader = (struct line_reader){.fd = -1, .left = text, .ended = true};
+    *reader = (struct line_reader){.fd = -1, .left = text, .ended = true, .line_max = line_max};
 }
 
 void line_reader_release(struct line_reader *reader)
@@ -77,7 +78,7 @@ enum line_result line_reader_next(struct line_reader *reader, struct slice *ret)
 {
     size_t end = 0;
     bool found = slice_find(reader->left, '\n', &end);
-    while (!found && !reader->ended && reader->left.n <= LINE_MAX_BYTES) {
+    while (!found && !reader->ended && reader->left.n <= reader->line_max) {
         enum line_result result = fill(reader);
         if (result != LINE_READ) {
             return result;
@@ -91,7 +92,7 @@ enum line_result line_reader_next(struct line_reader *reader, struct slice *ret)
         return LINE_END;
     }
     reader->line++;
-    if (end > LINE_MAX_BYTES) {
+    if (end > reader->line_max) {
         return skip_line(reader);
     }
     *ret = slice_of(reader->left.p, end);

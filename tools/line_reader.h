@@ -14,13 +14,14 @@
 #include "base/slice.h"
 
 enum {
-    LINE_MAX_BYTES = 8192, /* longer lines are reported and skipped */
+    LINE_READER_MAX_LINE = 60 * 1024, /* the most that may be asked for */
     LINE_READER_MEMORY = 1 << 30,
 };
 
 struct line_reader {
     int fd;            /* not owned; -1 when everything is in memory */
     uint8_t *buffer;   /* owned, NULL for a reader of memory */
+    size_t line_max;   /* bytes; longer lines are passed over */
     struct slice left; /* read and not yet handed out */
     bool ended;        /* no more to read behind `left` */
     uint64_t bytes;    /* handed out so far, newlines included */
@@ -31,16 +32,16 @@ struct line_reader {
 enum line_result {
     LINE_READ,
     LINE_END,
-    LINE_TOO_LONG,    /* over LINE_MAX_BYTES; the rest of it has been skipped */
+    LINE_TOO_LONG,    /* over line_max; the rest of it has been skipped */
     LINE_INTERRUPTED, /* a signal came while waiting; call again to go on */
     LINE_FAILED,      /* see error */
 };
 
-/* False without memory. */
-MUST_USE bool line_reader_init(struct line_reader *reader, int fd);
+/* line_max: at most LINE_READER_MAX_LINE. False without memory. */
+MUST_USE bool line_reader_init(struct line_reader *reader, int fd, size_t line_max);
 
 /* Reads from memory, which must stay. Allocates nothing. */
-void line_reader_init_memory(struct line_reader *reader, struct slice text);
+void line_reader_init_memory(struct line_reader *reader, struct slice text, size_t line_max);
 
 /* Wipes the buffer. */
 void line_reader_release(struct line_reader *reader);

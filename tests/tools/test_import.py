@@ -55,7 +55,25 @@ class Import(toolkit.ToolTest):
         counts, _ = self.summary(text + b"bad line\n", status=1)
         self.assertEqual(
             counts,
-            {"imported": 3, "new": 2, "replaced": 1, "skipped": 1, "repeated": 0, "dry_run": False},
+            {
+                "imported": 3,
+                "new": 2,
+                "replaced": 1,
+                "skipped": 1,
+                "locked": 0,
+                "repeated": 0,
+                "dry_run": False,
+                "mechanisms": {
+                    "PLAIN": 3,
+                    "LOGIN": 3,
+                    "SCRAM-SHA-1": 0,
+                    "SCRAM-SHA-256": 3,
+                    "SCRAM-SHA-512": 0,
+                    "CRAM-MD5": 0,
+                    "DIGEST-MD5": 0,
+                    "sasl_checkpass": 0,
+                },
+            },
         )
         self.assert_verifies(self.store, "alice@example.org", b"new")
         self.assertEqual(self.store.accounts()["alice@example.org"]["created"], created)

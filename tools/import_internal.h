@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What import.c (reading and checking) and import_batch.c (deriving and storing) share. */
+#ifndef SASL_LMDB_IMPORT_INTERNAL_H
+#define SASL_LMDB_IMPORT_INTERNAL_H
+
+#include "import.h"
+#include "progress.h"
+#include "seen.h"
+
+/* One run. */
+struct import {
+    const struct tool *tool;
+    const struct import_options *options;
+    struct import_counts *counts;
+    struct import_source source;
+    struct seen seen;
+    struct progress progress;
+    uint64_t size;           /* bytes of the input, 0 if unknown */
+    uint64_t committed_line; /* everything up to here is stored */
+    bool report;             /* bad lines are reported in this pass */
+    struct verifier_policy policy;
+    struct store *store;
+};
+
+/*
+ * The next account from options->from_line on; bad lines are reported and passed over.
+ * AUTH_CONTINUE at the end of the input; anything else ends the import and has been reported,
+ * except for a signal.
+ */
+MUST_USE enum auth_status import_read(struct import *import, struct import_entry *ret);
+
+/* Notes the name; one that was there before is told. *ret_before: the line it was on, or 0. */
+MUST_USE enum auth_status import_note_name(struct import *import, const struct identity *who,
+                                           uint64_t *ret_before);
+
+void import_show_progress(struct import *import);
+
+/* Reads everything and stores it, batch by batch. Reports its failures. */
+MUST_USE enum auth_status import_load(struct import *import);
+
+#endif

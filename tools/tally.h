@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How many accounts can log in by which mechanism: what an import says in the end, since
+ * verifiers that a source does not have cannot be made up.
+ */
+#ifndef SASL_LMDB_TALLY_H
+#define SASL_LMDB_TALLY_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum { TALLY_ROWS = 8 };
+
+struct tally {
+    uint64_t accounts[TALLY_ROWS]; /* by row of the table in tally.c */
+};
+
+/* Counts an account with verifiers of these kinds (bits of enum verifier_kind). */
+void tally_add(struct tally *tally, unsigned kinds);
+
+/* "PLAIN 3, LOGIN 3, SCRAM-SHA-256 2": mechanisms nobody can use are there with 0. */
+void tally_put(struct buf *b, const struct tally *tally);
+
+/* The same as an object; NULL without memory. The caller owns the reference. */
+json_t *tally_json(const struct tally *tally);
+
+#endif
