@@ -57,9 +57,23 @@ static sasl_channel_binding_t binding = {"tls-unique", 0, sizeof channel - 1, ch
 static struct store_dir store;
 static char empty_dir[64];
 
+/* Not wrapped: libsasl2's own allocations are let through. */
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t count, size_t n);
+
+/* The list of prompts is libsasl2's memory, since applications have it; known by its size. */
+static size_t refused_size;
+static bool inside_a_step;
+
+static void *refusing_malloc(size_t n)
+{
+    return inside_a_step && n == refused_size ? NULL : __real_malloc(n);
+}
+
 static void watch(bool inside)
 {
     (void)alloc_fail_count(inside);
+    inside_a_step = inside;
 }
 
 static int setup(void **state)
@@ -70,6 +84,7 @@ static int setup(void **state)
     (void)snprintf(empty_dir, sizeof empty_dir, "/tmp/sasl-lmdb-test-XXXXXX");
     assert_non_null(mkdtemp(empty_dir));
     assert_int_equal(setenv("SASL_PATH", empty_dir, 1), 0);
+    sasl_set_alloc(refusing_malloc, __real_calloc, realloc, free);
     assert_int_equal(sasl_server_init(host_callbacks(), "sasl-lmdb-test"), SASL_OK);
     assert_int_equal(sasl_auxprop_add_plugin("sasllmdb", alloc_lmdb_auxprop), SASL_OK);
     assert_int_equal(sasl_client_init(host_callbacks()), SASL_OK);
@@ -173,10 +188,28 @@ static void exchanges(void **state)
     print_message("%u failed allocations\n", total);
 }
 
+static void no_room_for_prompts(void **state)
+{
+    const struct peer p = {.authname = "j\xc3\xbcrgen", .password = "secret", .by_prompt = true};
+    struct talk t;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof mechs / sizeof mechs[0]; i++) {
+        /* LOGIN and CRAM-MD5 do not ask for an authorization identity. */
+        const size_t prompts =
+            strcmp(mechs[i], "LOGIN") == 0 || strcmp(mechs[i], "CRAM-MD5") == 0 ? 2 : 3;
+        refused_size = (prompts + 1) * sizeof(sasl_interact_t);
+        assert_false(run(mechs[i], &p, &t));
+        refused_size = 0;
+        assert_int_equal(t.client_code, SASL_NOMEM);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exchanges),
+        cmocka_unit_test(no_room_for_prompts),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -417,6 +417,67 @@ static void strength_factors(void **state)
     host_stop();
 }
 
+/* A server that offers two realms, or none: what ours offers is changed on its way. */
+static void change_realms(void *ctx, enum direction from, unsigned number, struct buf *message)
+{
+    static const char one[] = "realm=\"" HOST_REALM "\",";
+    const char *instead = ctx;
+    struct slice rest = buf_slice(message);
+    struct buf changed;
+
+    if (from != FROM_SERVER || number != 0) {
+        return;
+    }
+    buf_init(&changed, 8192);
+    assert_true(slice_take_literal(&rest, one));
+    buf_put_str(&changed, instead);
+    buf_put_slice(&changed, rest);
+    buf_clear(message);
+    buf_put_slice(message, buf_slice(&changed));
+    buf_release(&changed);
+}
+
+#define TWO_REALMS "realm=\"" HOST_REALM "\",realm=\"other.test\","
+
+static void realms_to_choose_from(void **state)
+{
+    static const struct {
+        const char *offered;
+        const char *realm; /* NULL: the application cannot be asked */
+        bool by_prompt;
+        const char *seen;
+        bool ok;
+    } cases[] = {
+        {TWO_REALMS, NULL, false, "", true}, /* the first one */
+        {TWO_REALMS, HOST_REALM, false, HOST_REALM "|other.test|", true},
+        {TWO_REALMS, "other.test", false, HOST_REALM "|other.test|", false},
+        {TWO_REALMS, HOST_REALM, true, "{" HOST_REALM "} {other.test}", true},
+        {TWO_REALMS, "other.test", true, "{" HOST_REALM "} {other.test}", false},
+        {"", HOST_REALM, false, "", true},
+        {"", HOST_REALM, true, "{" HOST_FQDN "}", true},
+    };
+
+    (void)state;
+    libraries_start();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char offered[64];
+        struct peer p = {.authname = "alice",
+                         .password = "secret",
+                         .realm = cases[i].realm,
+                         .by_prompt = cases[i].by_prompt};
+        struct talk t = {.mechs = "DIGEST-MD5", .tamper = change_realms, .tamper_ctx = offered};
+        (void)snprintf(offered, sizeof offered, "%s", cases[i].offered);
+        run_once(&t, &p, 0);
+        if ((t.client_code == SASL_OK && t.server_code == SASL_OK) != cases[i].ok) {
+            fail_msg("case %zu: client %s, server %s", i, sasl_errstring(t.client_code, NULL, NULL),
+                     sasl_errstring(t.server_code, NULL, NULL));
+        }
+        assert_string_equal(p.seen_realms, cases[i].seen);
+        assert_int_equal(p.prompts, cases[i].by_prompt ? 2 : 0);
+    }
+    host_stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +491,7 @@ int main(void)
         cmocka_unit_test(iteration_limits),
         cmocka_unit_test(steps_too_many),
         cmocka_unit_test(strength_factors),
+        cmocka_unit_test(realms_to_choose_from),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
