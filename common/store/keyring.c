@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -122,11 +123,15 @@ static enum auth_status text_read(const char *path, struct key_text *ret, struct
         status = explain_open(path, errno, detail);
     } else if (!S_ISREG(ret->st.st_mode)) {
         status = detail_set(detail, AUTH_KEY_DAMAGED, "key file %s: not a regular file", path);
-    } else if ((ret->p = pages_new(MAX_FILE + 1, &ret->bytes)) == NULL) {
+    } else if (ret->st.st_size > MAX_FILE) {
+        status = detail_set(detail, AUTH_KEY_DAMAGED, "key file %s: over %d bytes", path, MAX_FILE);
+    } else if ((ret->p = pages_new((size_t)ret->st.st_size + 1, &ret->bytes)) == NULL) {
         status = AUTH_NO_MEMORY;
     }
-    while (status == AUTH_OK && ret->n <= MAX_FILE &&
-           (got = read(fd, ret->p + ret->n, MAX_FILE + 1 - ret->n)) != 0) {
+    /* As long as it was a moment ago; whoever changes it makes a new file, as we do. */
+    size_t size = (size_t)ret->st.st_size;
+    while (status == AUTH_OK && ret->n < size &&
+           (got = read(fd, ret->p + ret->n, size - ret->n)) != 0) {
         if (got > 0) {
             ret->n += (size_t)got;
         } else if (errno != EINTR) {
@@ -134,9 +139,6 @@ static enum auth_status text_read(const char *path, struct key_text *ret, struct
         }
     }
     close(fd);
-    if (status == AUTH_OK && ret->n > MAX_FILE) {
-        status = detail_set(detail, AUTH_KEY_DAMAGED, "key file %s: over %d bytes", path, MAX_FILE);
-    }
     if (status != AUTH_OK) {
         text_release(ret);
     }
@@ -346,6 +348,11 @@ static enum auth_status copy_lines(const char *path, struct slice text, const ui
     return status == AUTH_OK ? buf_status(ret) : status;
 }
 
+enum {
+    LOCK_TRIES = 100,
+    LOCK_PAUSE = 50 * 1000 * 1000, /* nanoseconds */
+};
+
 /* Two programs that change one key file take turns: a lock on its directory, held until closed. */
 static enum auth_status lock_directory(const char *path, int *ret_fd, struct detail *detail)
 {
@@ -359,9 +366,16 @@ static enum auth_status lock_directory(const char *path, int *ret_fd, struct det
     if (fd < 0) {
         status = file_explain("directory of the key file", directory, errno, detail);
     }
-    while (status == AUTH_OK && flock(fd, LOCK_EX) != 0) {
-        if (errno != EINTR) {
+    for (unsigned tries = 0; status == AUTH_OK && flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
+        if (errno != EINTR && errno != EWOULDBLOCK) {
             status = file_explain("cannot lock", directory, errno, detail);
+        } else if (tries == LOCK_TRIES) {
+            /* Anybody who may read the directory can hold this lock; nobody waits for ever. */
+            status = detail_set(detail, AUTH_STORE_BUSY,
+                                "another process holds a lock on the directory %s", directory);
+        } else {
+            const struct timespec pause = {.tv_nsec = LOCK_PAUSE};
+            (void)nanosleep(&pause, NULL);
         }
     }
     free(directory);

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -98,6 +99,7 @@ static void env_shut(struct kv_env *env)
     env->mdb = NULL;
     env->lock_fd = -1;
     env->n_handles = 0;
+    env->claimed = false;
     atomic_store(&env->is_broken, false);
 }
 
@@ -369,6 +371,55 @@ gid_t kv_group(const struct kv_env *env)
 bool kv_is_writable(const struct kv_env *env)
 {
     return env->options.writable;
+}
+
+/*
+ * flock() belongs to the open file, so it goes with the last descriptor on it and has nothing to do
+ * with the fcntl() locks that LMDB's lock file carries.
+ */
+static bool lock_data(const struct kv_env *env)
+{
+    int rc;
+
+    do {
+        rc = flock(env->data_fd, LOCK_EX | LOCK_NB);
+    } while (rc != 0 && errno == EINTR);
+    return rc == 0;
+}
+
+enum auth_status kv_claim(struct kv_txn *txn)
+{
+    struct kv_env *env = txn->env;
+
+    if (env->claimed || !lock_data(env)) {
+        return detail_set(txn->detail, AUTH_STORE_BUSY,
+                          "store %s: a restore, a rekey or an import --replace is running",
+                          env->path);
+    }
+    env->claimed = true;
+    return AUTH_OK;
+}
+
+void kv_disclaim(struct kv_env *env)
+{
+    if (env->claimed && env->mdb != NULL && env->process == kv_process()) {
+        (void)flock(env->data_fd, LOCK_UN);
+    }
+    env->claimed = false;
+}
+
+bool kv_holds_claim(const struct kv_txn *txn)
+{
+    return txn->env->claimed;
+}
+
+bool kv_is_claimed(const struct kv_txn *txn)
+{
+    if (txn->env->claimed || !lock_data(txn->env)) {
+        return true;
+    }
+    (void)flock(txn->env->data_fd, LOCK_UN);
+    return false;
 }
 
 /* Opens again unless another thread has done so in the meantime. */

@@ -134,6 +134,52 @@ MUST_USE enum auth_status
 kv_scan(struct kv_txn *txn, unsigned table, struct slice prefix,
         enum auth_status (*visit)(void *ctx, struct slice key, struct slice value), void *ctx);
 
+/*
+ * The same, for all keys behind `after` (empty: all). A visit() may write to other tables of the
+ * transaction.
+ */
+MUST_USE enum auth_status
+kv_scan_after(struct kv_txn *txn, unsigned table, struct slice after,
+              enum auth_status (*visit)(void *ctx, struct slice key, struct slice value),
+              void *ctx);
+
+/* Calls visit() for the name of each table of the file, as kv_scan() does. */
+MUST_USE enum auth_status kv_each_table(struct kv_txn *txn,
+                                        enum auth_status (*visit)(void *ctx, struct slice name),
+                                        void *ctx);
+
+/* Deletes the first n keys; *ret_empty says that none is left. */
+MUST_USE enum auth_status kv_delete_first(struct kv_txn *txn, unsigned table, size_t n,
+                                          bool *ret_empty);
+
+/* Removes a table; only in a KV_ALONE write transaction. Absent is fine. */
+MUST_USE enum auth_status kv_drop_table(struct kv_txn *txn, const char *name);
+
+/* The pages of the file by what they are used for. A sound file has no others. */
+struct kv_pages {
+    uint64_t page_size;
+    uint64_t all;    /* up to the last one ever used; 0: not known, somebody has just written */
+    uint64_t used;   /* by tables, and by LMDB itself */
+    uint64_t unused; /* on the list of free pages */
+};
+
+/*
+ * Counts them. AUTH_STORE_DAMAGED if the list of free pages is not one, or a page is on it twice.
+ */
+MUST_USE enum auth_status kv_count_pages(struct kv_txn *txn, struct kv_pages *ret);
+
+/*
+ * The claim: at most one process holds it for a file, and it goes with the process that holds it.
+ * Taken inside a write transaction, so that whoever looks at it in another one sees a settled
+ * state; it outlives the transaction. AUTH_STORE_BUSY if it is taken, also by this process.
+ */
+MUST_USE enum auth_status kv_claim(struct kv_txn *txn);
+void kv_disclaim(struct kv_env *env);
+
+/* Whether this process holds it; whether anybody does. */
+bool kv_holds_claim(const struct kv_txn *txn);
+bool kv_is_claimed(const struct kv_txn *txn);
+
 /* Where this transaction's error texts go; may be NULL. */
 struct detail *kv_detail(struct kv_txn *txn);
 

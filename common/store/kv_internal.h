@@ -45,6 +45,7 @@ struct kv_env {
     unsigned n_handles;
     struct kv_handle handles[KV_MAX_HANDLES];
 
+    bool claimed;          /* this process holds the claim, a lock on data_fd */
     bool changing;         /* the write side is held to change this environment */
     atomic_uint writing;   /* threads in a write transaction */
     atomic_bool is_broken; /* LMDB says it must be closed */
@@ -81,7 +82,7 @@ bool kv_descriptors_hold(const struct kv_env *env, uint64_t *ret_data_size,
  */
 uint64_t kv_process(void);
 
-/* --- store_lmdb.c; all but the last three with the write side of the lock held --- */
+/* --- store_lmdb.c; all but the last five with the write side of the lock held --- */
 
 /* Opens env->mdb. is_new: the files are empty and become a new environment. */
 MUST_USE enum auth_status lmdb_open(struct kv_env *env, bool is_new, struct detail *detail);
@@ -102,5 +103,11 @@ MUST_USE enum auth_status lmdb_open_table(struct kv_txn *txn);
 MUST_USE enum auth_status lmdb_begin(struct kv_txn *txn, bool write);
 MUST_USE enum auth_status lmdb_commit(struct kv_txn *txn);
 void lmdb_abort(struct kv_txn *txn);
+
+/* A return code of LMDB as a status, with its detail. */
+enum auth_status lmdb_explain(const struct kv_env *env, int rc, struct detail *detail);
+
+/* A table that is gone has no handle. */
+void lmdb_forget_table(struct kv_env *env, const char *name);
 
 #endif

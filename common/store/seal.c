@@ -8,10 +8,14 @@ enum { SEAL_VERSION = 1, MAX_LABEL = 14 };
 enum { MAX_AAD = MAX_LABEL + 1 + STORE_ID_SIZE + 2 + SEAL_MAX_PLACE + SEAL_HEADER };
 
 /*
- * The version byte that follows is no letter, so neither label with its version is a beginning of
- * the other.
+ * The version byte that follows is no letter, so no label with its version is a beginning of
+ * another.
  */
-static const char *const labels[] = {[SEAL_RECORD] = "sasl-lmdb", [SEAL_META] = "sasl-lmdb meta"};
+static const char *const labels[] = {
+    [SEAL_RECORD] = "sasl-lmdb",
+    [SEAL_META] = "sasl-lmdb meta",
+    [SEAL_JOB] = "sasl-lmdb job",
+};
 
 static size_t append(uint8_t *at, size_t n, const void *p, size_t n_p)
 {

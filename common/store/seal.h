@@ -31,8 +31,8 @@ enum {
     SEAL_MAX_PLACE = 64,                           /* bytes of a place */
 };
 
-/* What a value is; a record can never be taken for a description, or the other way round. */
-enum seal_kind { SEAL_RECORD, SEAL_META };
+/* What a value is; one kind can never be taken for another. */
+enum seal_kind { SEAL_RECORD, SEAL_META, SEAL_JOB };
 
 /* The clear header without the nonce. Times in seconds since 1970-01-01 UTC, never negative. */
 struct seal_header {

@@ -103,6 +103,7 @@ enum auth_status store_lookup(struct store *store, const struct identity *who, i
     memset(ret, 0, sizeof *ret);
     enum auth_status status = kv_read(store->kv, lookup_run, &lookup, detail);
     if (status != AUTH_OK) {
+        crypto_wipe(&lookup.view, sizeof lookup.view);
         return status;
     }
     status = open_answer(&lookup, &ret->record);
@@ -132,6 +133,7 @@ enum auth_status store_get(struct store *store, const struct identity *who, stru
     lookup.who = who;
     enum auth_status status = kv_read(store->kv, lookup_run, &lookup, detail);
     if (status != AUTH_OK) {
+        crypto_wipe(&lookup.view, sizeof lookup.view);
         return status;
     }
     status = lookup.found ? open_answer(&lookup, ret) : AUTH_UNKNOWN_USER;

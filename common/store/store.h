@@ -119,12 +119,17 @@ store_change(struct store *store, const struct identity *who,
              bool *ret_existed, enum store_edit *ret_edit, struct detail *detail);
 
 /*
- * Writes many accounts in one transaction, replacing those that exist (their created time and
- * expiry stay; new ones get created and changed set where these are 0). All or nothing. *ret_new,
- * which may be NULL, counts those that did not exist.
+ * Writes many accounts in one transaction. One that exists gets the verifiers and the time of
+ * change; its flags, created time and expiry stay, so that a new password does not enable what
+ * somebody disabled. New ones get created and changed set where these are 0. All or nothing.
+ * *ret_new, which may be NULL, counts those that did not exist.
  */
 MUST_USE enum auth_status store_write_batch(struct store *store, const struct record *records,
                                             size_t n, size_t *ret_new, struct detail *detail);
+
+/* The same, but one that exists becomes the record as given, flags and times too. */
+MUST_USE enum auth_status store_replace_batch(struct store *store, const struct record *records,
+                                              size_t n, size_t *ret_new, struct detail *detail);
 
 /*
  * Calls visit() for each account of a realm (lower case), or of all when realm is NULL, in no

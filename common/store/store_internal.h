@@ -54,6 +54,8 @@ struct store {
     size_t n_cached; /* 0: nothing is cached */
     uint8_t cached_value[KV_MAX_VALUE];
     struct store_view cached;
+    size_t n_passed_over; /* a description whose key is not known, and the previous one serves */
+    uint8_t passed_over[KV_MAX_VALUE];
 };
 
 /* The name of user table number n. */
@@ -73,9 +75,22 @@ MUST_USE enum auth_status store_view_get(struct store *store, struct kv_txn *txn
 MUST_USE enum auth_status store_meta_read(struct store *store, struct kv_txn *txn,
                                           struct store_meta *ret, const struct key **ret_key);
 
-/* Inside a write transaction: writes it back. */
+/* Inside a write transaction: writes it back, as row META_ROW or META_PREVIOUS_ROW. */
 MUST_USE enum auth_status store_meta_write(struct kv_txn *txn, const struct key *key,
                                            struct store_meta *meta);
+MUST_USE enum auth_status store_meta_write_row(struct kv_txn *txn, const char *row,
+                                               const struct key *key, struct store_meta *meta);
+
+/* Inside a transaction: a row of the table of descriptions as it lies there; *ret_n 0 for none. */
+MUST_USE enum auth_status store_row_read(struct kv_txn *txn, const char *row,
+                                         uint8_t ret[KV_MAX_VALUE], size_t *ret_n);
+
+/*
+ * The key a description's clear part asks for; the key file is read again where it has to be.
+ * AUTH_KEY_WRONG with a detail that says which one is wanted.
+ */
+MUST_USE enum auth_status store_find_key(struct store *store, const struct store_meta *meta,
+                                         const struct key **ret, struct detail *detail);
 
 /*
  * Inside a transaction: reads one account. *ret_found false: *ret is zero. AUTH_STORE_DAMAGED if

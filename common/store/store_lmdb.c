@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The only file that includes LMDB's header; kv.c says when what may be called. */
+/*
+ * With store_lmdb_tables.c the only file that includes LMDB's header; kv.c says when what may be
+ * called.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -47,6 +50,11 @@ static enum auth_status explain(const struct kv_env *env, int rc, struct detail 
         break;
     }
     return detail_set(detail, status, "store %s: %s", env->path, mdb_strerror(rc));
+}
+
+enum auth_status lmdb_explain(const struct kv_env *env, int rc, struct detail *detail)
+{
+    return explain(env, rc, detail);
 }
 
 static int try_open(struct kv_env *env, bool is_new)
@@ -204,6 +212,17 @@ static void add_handle(struct kv_env *env, const struct kv_handle *handle)
     }
     env->handles[env->n_handles] = *handle;
     env->n_handles++;
+}
+
+void lmdb_forget_table(struct kv_env *env, const char *name)
+{
+    struct kv_handle *handle = find_handle(env->handles, env->n_handles, name);
+
+    if (handle != NULL) {
+        env->n_handles--;
+        memmove(handle, handle + 1,
+                (size_t)(&env->handles[env->n_handles] - handle) * sizeof *handle);
+    }
 }
 
 enum auth_status lmdb_open_table(struct kv_txn *txn)

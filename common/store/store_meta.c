@@ -66,6 +66,11 @@ static int compare_classes(const struct store_class *a, const struct store_class
     return 0;
 }
 
+bool meta_same_class(const struct store_class *a, const struct store_class *b)
+{
+    return compare_classes(a, b) == 0;
+}
+
 static bool take_policy(struct slice value, struct verifier_policy *ret)
 {
     return slice_take_u32(&value, &ret->kinds) && (ret->kinds & ~(uint32_t)VERIFIER_DEFAULT) == 0 &&

@@ -28,6 +28,9 @@
 #define META_TABLE "meta"
 #define META_ROW "store"
 
+/* The description of the generation before a change of keys, while it is kept in step. */
+#define META_PREVIOUS_ROW "previous"
+
 enum {
     META_FORMAT = 1,
     META_DECOY_SECRET = 32,
@@ -86,6 +89,9 @@ MUST_USE enum auth_status meta_open(const struct key *key, struct slice value,
  * AUTH_STORE_FULL when the key has made all the seals it may.
  */
 MUST_USE enum auth_status meta_put(const struct key *key, struct store_meta *meta, struct buf *ret);
+
+/* Whether two classes are the same but for their counts. */
+bool meta_same_class(const struct store_class *a, const struct store_class *b);
 
 /* The bit of enum verifier_kind for the SCRAM hash of a slot. */
 unsigned meta_scram_kind(size_t slot);

@@ -20,6 +20,7 @@ static void after_fork_in_child(void)
         store->mutex = unlocked;
         if (store->in_use) {
             store->n_cached = 0;
+            store->n_passed_over = 0;
             store->in_use = false;
         }
     }

@@ -76,8 +76,8 @@ static void put_store_id(const uint8_t store_id[STORE_ID_SIZE], char ret[STORE_I
     }
 }
 
-static enum auth_status find_key(struct store *store, const struct store_meta *meta,
-                                 const struct key **ret, struct detail *detail)
+enum auth_status store_find_key(struct store *store, const struct store_meta *meta,
+                                const struct key **ret, struct detail *detail)
 {
     char store_id[STORE_ID_TEXT];
 
@@ -98,17 +98,25 @@ static enum auth_status find_key(struct store *store, const struct store_meta *m
                       other ? "another key has that number in" : "it is not in", store->key_path);
 }
 
-/* The description as it lies in the file. */
-static enum auth_status read_value(struct kv_txn *txn, uint8_t ret[KV_MAX_VALUE], size_t *ret_n)
+enum auth_status store_row_read(struct kv_txn *txn, const char *row, uint8_t ret[KV_MAX_VALUE],
+                                size_t *ret_n)
 {
     unsigned table = 0;
     bool found = false;
     enum auth_status status = kv_table(txn, META_TABLE, AUTH_STORE_FOREIGN, &table);
 
     if (status == AUTH_OK) {
-        status = kv_get(txn, table, slice_str(META_ROW), ret, ret_n, &found);
+        status = kv_get(txn, table, slice_str(row), ret, ret_n, &found);
     }
-    if (status == AUTH_OK && !found) {
+    return status;
+}
+
+/* The description as it lies in the file. */
+static enum auth_status read_value(struct kv_txn *txn, uint8_t ret[KV_MAX_VALUE], size_t *ret_n)
+{
+    enum auth_status status = store_row_read(txn, META_ROW, ret, ret_n);
+
+    if (status == AUTH_OK && *ret_n == 0) {
         status = detail_set(kv_detail(txn), AUTH_STORE_FOREIGN,
                             "the file is an LMDB file but no store of sasl-lmdb");
     }
@@ -127,7 +135,7 @@ static enum auth_status open_value(struct store *store, struct kv_txn *txn, stru
                           path, (unsigned)ret->format, META_FORMAT);
     }
     if (status == AUTH_OK) {
-        status = find_key(store, ret, ret_key, detail);
+        status = store_find_key(store, ret, ret_key, detail);
         if (status != AUTH_OK) {
             return status;
         }
@@ -159,6 +167,12 @@ enum auth_status store_meta_read(struct store *store, struct kv_txn *txn, struct
 enum auth_status store_meta_write(struct kv_txn *txn, const struct key *key,
                                   struct store_meta *meta)
 {
+    return store_meta_write_row(txn, META_ROW, key, meta);
+}
+
+enum auth_status store_meta_write_row(struct kv_txn *txn, const char *row, const struct key *key,
+                                      struct store_meta *meta)
+{
     struct buf value;
     unsigned table = 0;
 
@@ -173,7 +187,7 @@ enum auth_status store_meta_write(struct kv_txn *txn, const struct key *key,
         }
     }
     if (status == AUTH_OK) {
-        status = kv_put(txn, table, slice_str(META_ROW), buf_slice(&value));
+        status = kv_put(txn, table, slice_str(row), buf_slice(&value));
     }
     buf_release(&value);
     return status;
@@ -284,22 +298,34 @@ static bool recall(struct store *store, struct slice value, struct store_view *r
     return same;
 }
 
-enum auth_status store_view_get(struct store *store, struct kv_txn *txn, struct store_view *ret)
+static bool is_passed_over(struct store *store, struct slice value)
 {
-    uint8_t bytes[KV_MAX_VALUE];
+    hold(store);
+    bool same =
+        value.n == store->n_passed_over && memcmp(value.p, store->passed_over, value.n) == 0;
+    let_go(store);
+    return same;
+}
+
+static void pass_over(struct store *store, struct slice value)
+{
+    hold(store);
+    memcpy(store->passed_over, value.p, value.n);
+    store->n_passed_over = value.n;
+    let_go(store);
+}
+
+/* The view that a description gives, from the cache or made and put there. */
+static enum auth_status view_of(struct store *store, struct kv_txn *txn, struct slice value,
+                                struct store_view *ret)
+{
     struct store_meta meta;
     const struct key *key = NULL;
-    size_t n = 0;
-    enum auth_status status = read_value(txn, bytes, &n);
 
-    if (status != AUTH_OK) {
-        return status;
-    }
-    struct slice value = slice_of(bytes, n);
     if (recall(store, value, ret)) {
         return AUTH_OK;
     }
-    status = open_value(store, txn, value, &meta, &key);
+    enum auth_status status = open_value(store, txn, value, &meta, &key);
     if (status == AUTH_OK) {
         status = view_make(&meta, key, ret);
     }
@@ -307,5 +333,54 @@ enum auth_status store_view_get(struct store *store, struct kv_txn *txn, struct 
         status = remember(store, value, &meta, ret);
     }
     crypto_wipe(&meta, sizeof meta);
+    return status;
+}
+
+/*
+ * After a change of keys, a process that started before it and cannot read the key file any more
+ * goes on with the generation before, which writers keep in step until it is retired.
+ */
+static enum auth_status previous_view(struct store *store, struct kv_txn *txn, struct slice value,
+                                      struct store_view *ret)
+{
+    uint8_t bytes[KV_MAX_VALUE];
+    struct detail wanted = {""};
+    struct detail *detail = kv_detail(txn);
+    size_t n = 0;
+    enum auth_status status = store_row_read(txn, META_PREVIOUS_ROW, bytes, &n);
+
+    if (status != AUTH_OK || n == 0) {
+        return status == AUTH_OK ? AUTH_KEY_WRONG : status;
+    }
+    if (detail != NULL) {
+        wanted = *detail;
+    }
+    status = view_of(store, txn, slice_of(bytes, n), ret);
+    if (status == AUTH_OK) {
+        pass_over(store, value);
+    } else if (status == AUTH_KEY_WRONG && detail != NULL) {
+        *detail = wanted; /* the newer key is the one to ask for */
+    }
+    return status;
+}
+
+enum auth_status store_view_get(struct store *store, struct kv_txn *txn, struct store_view *ret)
+{
+    uint8_t bytes[KV_MAX_VALUE];
+    size_t n = 0;
+    enum auth_status status = read_value(txn, bytes, &n);
+
+    if (status != AUTH_OK) {
+        return status;
+    }
+    struct slice value = slice_of(bytes, n);
+    bool known = is_passed_over(store, value);
+    status = known ? AUTH_KEY_WRONG : view_of(store, txn, value, ret);
+    if (status == AUTH_KEY_WRONG) {
+        status = previous_view(store, txn, value, ret);
+    }
+    if (status == AUTH_KEY_WRONG && known) {
+        status = view_of(store, txn, value, ret);
+    }
     return status;
 }

@@ -5,34 +5,7 @@
 #include <time.h>
 
 #include "base/crypto.h"
-#include "store/store_internal.h"
-
-/* A write transaction on the active table. */
-struct writing {
-    struct store *store;
-    struct kv_txn *txn;
-    struct store_meta meta;
-    const struct key *key;
-    unsigned table;
-};
-
-static enum auth_status writing_begin(struct writing *writing, struct kv_txn *txn)
-{
-    char table[KV_MAX_NAME + 1];
-
-    writing->txn = txn;
-    enum auth_status status = store_meta_read(writing->store, txn, &writing->meta, &writing->key);
-    if (status == AUTH_OK) {
-        store_table_name(writing->meta.table, table);
-        status = kv_table(txn, table, AUTH_STORE_DAMAGED, &writing->table);
-    }
-    return status;
-}
-
-static enum auth_status writing_end(struct writing *writing)
-{
-    return store_meta_write(writing->txn, writing->key, &writing->meta);
-}
+#include "store/store_batch.h"
 
 enum auth_status store_account_read(struct kv_txn *txn, unsigned table, const struct key *key,
                                     const uint8_t place[ACCOUNT_KEY], const struct identity *who,
@@ -52,23 +25,6 @@ enum auth_status store_account_read(struct kv_txn *txn, unsigned table, const st
     } else {
         memset(ret, 0, sizeof *ret);
     }
-    return status;
-}
-
-/* Seals and puts one record. */
-static enum auth_status put_record(struct writing *writing, const uint8_t place[ACCOUNT_KEY],
-                                   const struct record *record)
-{
-    struct slice where = slice_of(place, ACCOUNT_KEY);
-    struct buf value;
-
-    buf_init(&value, KV_MAX_VALUE);
-    enum auth_status status = account_put(writing->key, where, record, &value);
-    if (status == AUTH_OK) {
-        writing->meta.seals++;
-        status = kv_put(writing->txn, writing->table, where, buf_slice(&value));
-    }
-    buf_release(&value);
     return status;
 }
 
@@ -93,11 +49,11 @@ static enum auth_status apply(struct change *change, const uint8_t place[ACCOUNT
         return AUTH_OK;
     }
     if (change->decision == STORE_WRITE) {
-        meta_recount(&writing->meta, old_class, &now);
-        status = put_record(writing, place, record);
+        writing_recount(writing, old_class, &now);
+        status = writing_put(writing, place, record);
     } else {
-        meta_recount(&writing->meta, old_class, NULL);
-        status = kv_delete(writing->txn, writing->table, slice_of(place, ACCOUNT_KEY));
+        writing_recount(writing, old_class, NULL);
+        status = writing_delete(writing, place, &record->who);
     }
     return status == AUTH_OK ? writing_end(writing) : status;
 }
@@ -143,7 +99,7 @@ store_change(struct store *store, const struct identity *who,
     struct change change = {.writing = {.store = store}, .who = who, .edit = edit, .ctx = ctx};
     enum auth_status status = kv_write(store->kv, KV_SHARED, change_run, &change, detail);
 
-    crypto_wipe(&change.writing.meta, sizeof change.writing.meta);
+    crypto_wipe(&change.writing, sizeof change.writing);
     if (status == AUTH_OK) {
         if (ret_existed != NULL) {
             *ret_existed = change.existed;
@@ -155,24 +111,11 @@ store_change(struct store *store, const struct identity *who,
     return status;
 }
 
-struct batch_item {
-    uint8_t place[ACCOUNT_KEY];
-    size_t index; /* into records */
-};
-
-struct batch {
-    struct writing writing;
-    const struct record *records;
-    struct batch_item *items;
-    size_t n;
-    size_t n_new;
-};
-
 /* By key, so that pages are filled one after the other; equal names in the order given. */
 static int compare_items(const void *a, const void *b)
 {
-    const struct batch_item *x = a;
-    const struct batch_item *y = b;
+    const struct store_batch_item *x = a;
+    const struct store_batch_item *y = b;
     int order = memcmp(x->place, y->place, sizeof x->place);
 
     if (order == 0) {
@@ -189,7 +132,7 @@ static void set_missing_times(struct record *record)
     record->changed = record->changed == 0 ? now : record->changed;
 }
 
-static enum auth_status batch_put(struct batch *batch, const struct batch_item *item)
+static enum auth_status batch_put(struct store_batch *batch, const struct store_batch_item *item)
 {
     struct writing *writing = &batch->writing;
     const struct record *given = &batch->records[item->index];
@@ -206,16 +149,17 @@ static enum auth_status batch_put(struct batch *batch, const struct batch_item *
     struct store_class now = meta_class_of(&given->verifiers);
     int64_t created = record.created;
     int64_t expires = record.expires;
+    uint8_t flags = record.flags;
     record = *given;
-    if (exists) {
+    if (exists && !batch->whole) {
         record.created = created;
         record.expires = expires;
-    } else {
-        set_missing_times(&record);
-        batch->n_new++;
+        record.flags = flags; /* a new password does not enable a disabled account */
     }
-    meta_recount(&writing->meta, exists ? &old_class : NULL, &now);
-    status = put_record(writing, item->place, &record);
+    set_missing_times(&record);
+    batch->n_new += exists ? 0 : 1;
+    writing_recount(writing, exists ? &old_class : NULL, &now);
+    status = writing_put(writing, item->place, &record);
     if (status == AUTH_BAD_NAME || status == AUTH_MALFORMED || status == AUTH_TOO_LONG) {
         status =
             detail_set(kv_detail(writing->txn), status, "the record of %s@%s cannot be stored: %s",
@@ -225,10 +169,9 @@ static enum auth_status batch_put(struct batch *batch, const struct batch_item *
     return status;
 }
 
-static enum auth_status batch_run(struct kv_txn *txn, void *ctx)
+enum auth_status store_batch_put(struct store_batch *batch)
 {
-    struct batch *batch = ctx;
-    enum auth_status status = writing_begin(&batch->writing, txn);
+    enum auth_status status = AUTH_OK;
 
     batch->n_new = 0;
     for (size_t i = 0; status == AUTH_OK && i < batch->n; i++) {
@@ -241,23 +184,47 @@ static enum auth_status batch_run(struct kv_txn *txn, void *ctx)
     for (size_t i = 0; status == AUTH_OK && i < batch->n; i++) {
         status = batch_put(batch, &batch->items[i]);
     }
+    return status;
+}
+
+static enum auth_status batch_run(struct kv_txn *txn, void *ctx)
+{
+    struct store_batch *batch = ctx;
+    enum auth_status status = writing_begin(&batch->writing, txn);
+
+    if (status == AUTH_OK) {
+        status = store_batch_put(batch);
+    }
     return status == AUTH_OK && batch->n > 0 ? writing_end(&batch->writing) : status;
+}
+
+enum auth_status store_batch_init(struct store_batch *batch, struct store *store,
+                                  const struct record *records, size_t n)
+{
+    *batch = (struct store_batch){.writing = {.store = store}, .records = records, .n = n};
+    batch->items = calloc(n == 0 ? 1 : n, sizeof batch->items[0]);
+    return batch->items == NULL ? AUTH_NO_MEMORY : AUTH_OK;
+}
+
+void store_batch_release(struct store_batch *batch)
+{
+    free(batch->items);
+    crypto_wipe(batch, sizeof *batch);
 }
 
 enum auth_status store_write_batch(struct store *store, const struct record *records, size_t n,
                                    size_t *ret_new, struct detail *detail)
 {
-    struct batch batch = {.writing = {.store = store}, .records = records, .n = n};
+    struct store_batch batch;
+    enum auth_status status = store_batch_init(&batch, store, records, n);
 
-    batch.items = calloc(n == 0 ? 1 : n, sizeof batch.items[0]);
-    if (batch.items == NULL) {
-        return AUTH_NO_MEMORY;
+    if (status != AUTH_OK) {
+        return status;
     }
-    enum auth_status status = kv_write(store->kv, KV_SHARED, batch_run, &batch, detail);
+    status = kv_write(store->kv, KV_SHARED, batch_run, &batch, detail);
     if (status == AUTH_OK && ret_new != NULL) {
         *ret_new = batch.n_new;
     }
-    free(batch.items);
-    crypto_wipe(&batch.writing.meta, sizeof batch.writing.meta);
+    store_batch_release(&batch);
     return status;
 }
