@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/identity.h"
@@ -20,15 +21,19 @@ static enum auth_status read_decoy_key(const char *path, struct props_key *ret)
 {
     static const char label[] = "sasl-lmdb decoys of other stores, v1";
     uint8_t raw[LARGEST_DECOY_KEY];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+    /* Not blocking: a FIFO in its place must not hold up the server. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
     if (fd < 0) {
         return AUTH_KEY_MISSING;
     }
-    ssize_t n = read(fd, raw, sizeof raw);
+    ssize_t n = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? read(fd, raw, sizeof raw) : -1;
     (void)close(fd);
     enum auth_status status = AUTH_KEY_DAMAGED;
-    if (n >= SMALLEST_DECOY_KEY) {
+    if (n >= 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        status = AUTH_KEY_EXPOSED;
+    } else if (n >= SMALLEST_DECOY_KEY) {
         status = crypto_hkdf(slice_of(raw, (size_t)n), slice_of(NULL, 0), slice_str(label),
                              ret->bytes, sizeof ret->bytes);
     }
@@ -41,6 +46,10 @@ enum auth_status glue_read_settings(const sasl_utils_t *utils, struct glue_setti
     static bool drawn;
     const char *path = glue_option(utils, "decoy_keyfile", NULL);
 
+    const char *stores = glue_option(utils, "auxprop_plugin", NULL);
+
+    ret->own_store = stores != NULL ? glue_list_has(stores, "lmdb")
+                                    : glue_option(utils, "lmdb_path", NULL) != NULL;
     ret->require_tls = glue_switch(utils, "lmdb_require_tls");
     ret->channel_binding =
         strcasecmp(glue_option(utils, "lmdb_channel_binding", "any"), "none") != 0;
@@ -70,10 +79,34 @@ static bool is_blank(struct slice name)
 }
 
 /*
+ * Brings user@realm into the one spelling our store knows: realm in lower case, no "@" without a
+ * realm. Whatever the server keys on the name (quotas, sender maps, deny lists) sees one name for
+ * one account. Other stores and saslauthd have their own ideas of realms; they get what the client
+ * sent.
+ */
+static void settle_realm(struct buf *name)
+{
+    size_t at;
+
+    if (!slice_find(buf_slice(name), '@', &at)) {
+        return;
+    }
+    if (at + 1 == name->n) {
+        buf_truncate(name, at);
+    }
+    for (size_t i = at + 1; i < name->n; i++) {
+        if (name->p[i] >= 'A' && name->p[i] <= 'Z') {
+            name->p[i] = (uint8_t)(name->p[i] + ('a' - 'A'));
+        }
+    }
+}
+
+/*
  * Names are prepared before canon_user: the server then logs, maps and authorises what was
  * verified, whatever spelling the client chose (RFC 4013; RFC 4616 2, RFC 5802 5.1).
  */
-static enum auth_status prepare_names(struct exchange *x, const struct mech_identity *who)
+static enum auth_status prepare_names(struct exchange *x, const struct mech_identity *who,
+                                      bool settle)
 {
     buf_clear(&x->authcid);
     buf_clear(&x->authzid);
@@ -88,10 +121,16 @@ static enum auth_status prepare_names(struct exchange *x, const struct mech_iden
                 who->authcid.n < LONGEST_NAME ? who->authcid.n : LONGEST_NAME);
         return status;
     }
+    if (settle) {
+        settle_realm(&x->authcid);
+    }
     if (who->authzid.n == 0) {
         return AUTH_OK;
     }
     status = identity_prepare_name(who->authzid, IDENTITY_QUERY, &x->authzid);
+    if (status == AUTH_OK && settle) {
+        settle_realm(&x->authzid);
+    }
     if (status == AUTH_OK && is_blank(buf_slice(&x->authzid))) {
         status = AUTH_BAD_NAME;
     }
@@ -105,12 +144,13 @@ enum auth_status exchange_identify(struct exchange *x, const struct mech_identit
                                    const char *const *props, unsigned cu_flags,
                                    enum auth_status *ret_verdict)
 {
-    enum auth_status status = prepare_names(x, who);
+    bool ours = glue_settings()->own_store && (cu_flags & SASL_CU_EXTERNALLY_VERIFIED) == 0;
+    enum auth_status status = prepare_names(x, who, ours);
 
     if (status != AUTH_OK) {
         return status;
     }
-    props_erase(x->sparams, props);
+    props_erase_all(x->sparams);
     status = props_request(x->sparams, props);
     if (status != AUTH_OK) {
         return status;
@@ -182,7 +222,7 @@ static enum auth_status host_find_secret(void *ctx, const struct mech_identity *
         }
         buf_release(&name);
     }
-    props_erase(x->sparams, props);
+    props_erase_all(x->sparams);
     return status;
 }
 

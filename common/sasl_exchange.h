@@ -10,6 +10,7 @@
 /* Read once at plugin initialisation. */
 struct glue_settings {
     bool require_tls;
+    bool own_store;             /* lookups go to our store, as far as the configuration says */
     enum layer_choice layers;   /* of plugins whose mechanism has layers */
     bool channel_binding;       /* off: as if the application had supplied none */
     struct props_key decoy_key; /* for stores that serve no decoys themselves */
@@ -19,8 +20,8 @@ const struct glue_settings *glue_settings(void);
 
 /*
  * lmdb_require_tls, lmdb_channel_binding, decoy_keyfile. A decoy key is read from the file (16 to
- * 4096 bytes), or drawn at random once for the process. AUTH_KEY_MISSING, AUTH_KEY_DAMAGED,
- * AUTH_CRYPTO.
+ * 4096 bytes, a regular file closed to group and others), or drawn at random once for the process.
+ * AUTH_KEY_MISSING, AUTH_KEY_EXPOSED, AUTH_KEY_DAMAGED, AUTH_CRYPTO.
  */
 MUST_USE enum auth_status glue_read_settings(const sasl_utils_t *utils, struct glue_settings *ret);
 

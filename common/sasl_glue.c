@@ -91,6 +91,23 @@ bool glue_switch(const sasl_utils_t *utils, const char *option)
     return false;
 }
 
+bool glue_list_has(const char *list, const char *word)
+{
+    struct slice rest = slice_str(list);
+
+    while (rest.n > 0) {
+        struct slice found = slice_of(rest.p, 0);
+        uint8_t c;
+        while (slice_take_byte(&rest, &c) && c != ' ' && c != '\t') {
+            found.n++;
+        }
+        if (slice_equal_nocase(found, slice_str(word))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* "192.0.2.1;4711" without the port; what is no address becomes "-". */
 static void put_address(struct buf *b, const char *ip)
 {

@@ -63,6 +63,9 @@ const char *glue_option(const sasl_utils_t *utils, const char *option, const cha
 /* An option that is on with "yes", "on", "true", "1" or "t", as libsasl2's own switches are. */
 bool glue_switch(const sasl_utils_t *utils, const char *option);
 
+/* True if the word is in a list separated by white space, as options are. Case does not matter. */
+bool glue_list_has(const char *list, const char *word);
+
 /*
  * Writes the log line of a failure: `sasl-lmdb: mech=M reason=R user="U" ip=A`, with `: detail`
  * after it when there is one. user is escaped; detail must be safe to print. ip: the client's

@@ -60,7 +60,7 @@ static enum auth_status check_ours(struct exchange *x, const struct mech_identit
         /* No verifier of ours: a clear password in another store, or one only libsasl2 can use. */
         *ret_final = status != AUTH_NO_VERIFIER && (ours || status == AUTH_OK);
     }
-    props_erase(x->sparams, props_for_password);
+    props_erase_all(x->sparams);
     return status;
 }
 
@@ -103,6 +103,8 @@ enum auth_status password_check(struct exchange *x, const struct mech_identity *
     if (status == AUTH_OK) {
         status = verdict == AUTH_OK ? checkpass(x, password) : verdict;
     }
+    /* What earlier attempts asked for has been filled by these lookups too. */
+    props_erase_all(x->sparams);
     if (status != AUTH_OK && methods.auxprop && methods.something_before) {
         enum auth_status second = check_ours(x, who, password, &final);
         return final ? second : status;

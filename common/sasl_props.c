@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sasl_props.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/crypto.h"
@@ -73,23 +74,34 @@ static void wipe_value(const char *value, size_t n)
     crypto_wipe(p.out, n);
 }
 
-void props_erase(sasl_server_params_t *sparams, const char *const *names)
+void props_erase(sasl_server_params_t *sparams, const char *name)
 {
-    for (size_t i = 0; names[i] != NULL; i++) {
-        unsigned size;
-        const char **values = find_values(sparams, names[i], &size);
-        if (values == NULL) {
-            continue;
+    unsigned size;
+    const char **values = find_values(sparams, name, &size);
+
+    if (values == NULL) {
+        return;
+    }
+    if (values[1] == NULL) {
+        /* A single value may hold NULs; its length is the sum over all values. */
+        wipe_value(values[0], size);
+    } else {
+        for (size_t i = 0; values[i] != NULL; i++) {
+            wipe_value(values[i], strlen(values[i]));
         }
-        if (values[1] == NULL) {
-            /* A single value may hold NULs; its length is the sum over all values. */
-            wipe_value(values[0], size);
-        } else {
-            for (size_t j = 0; values[j] != NULL; j++) {
-                wipe_value(values[j], strlen(values[j]));
-            }
-        }
-        sparams->utils->prop_erase(sparams->propctx, names[i]);
+    }
+    sparams->utils->prop_erase(sparams->propctx, name);
+}
+
+void props_erase_all(sasl_server_params_t *sparams)
+{
+    static const char *const all[] = {
+        "*" PROP_PASSWORD,   "*" PROP_AUTH_PASSWORD, "*" PROP_CRAM,  "*" PROP_DIGEST,
+        "*" PROP_DIGEST_RAW, "*" PROP_CHECKPASS,     "*" PROP_CRYPT, "*" PROP_DECOY,
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        props_erase(sparams, all[i]);
     }
 }
 
@@ -177,6 +189,12 @@ static void decoy_scram(enum crypto_hash hash, const uint8_t salt[32], struct sc
     memcpy(ret->salt, salt, VERIFIER_NEW_SALT);
 }
 
+/*
+ * Set once a verifier had to be derived: this store has clear passwords, and a name it does not
+ * know must cost the derivation too.
+ */
+static atomic_bool store_has_passwords;
+
 static enum auth_status secret_scram(sasl_server_params_t *sparams, enum crypto_hash hash,
                                      struct slice name, const struct props_key *key,
                                      struct mech_secret *ret)
@@ -191,6 +209,7 @@ static enum auth_status secret_scram(sasl_server_params_t *sparams, enum crypto_
         if (password.n > 0) {
             enum auth_status status = own_salt(key, hash, name, salt);
             if (status == AUTH_OK) {
+                atomic_store(&store_has_passwords, true);
                 status = derive_scram(password, hash, salt, &ret->scram);
             }
             if (status == AUTH_OK || auth_status_is_outage(status)) {
@@ -203,6 +222,9 @@ static enum auth_status secret_scram(sasl_server_params_t *sparams, enum crypto_
         return AUTH_OK;
     }
     enum auth_status status = own_salt(key, hash, name, salt);
+    if (status == AUTH_OK && atomic_load(&store_has_passwords)) {
+        status = derive_scram(slice_str("no password"), hash, salt, &ret->scram);
+    }
     if (status == AUTH_OK) {
         decoy_scram(hash, salt, &ret->scram);
     }
@@ -271,8 +293,9 @@ static enum auth_status secret_digest(sasl_server_params_t *sparams, const struc
     enum auth_status status = AUTH_OK;
 
     ret->n_digest = 0;
+    /* Our store serves forms that fit nothing for a name that does not exist: the same work. */
+    match_digests(sparams, want, ret);
     if (ret->verdict == AUTH_OK) {
-        match_digests(sparams, want, ret);
         struct slice password = find_password(sparams);
         if (ret->n_digest == 0 && password.n > 0) {
             status = derive_digests(want, password, ret);
@@ -311,10 +334,23 @@ enum auth_status props_secret(sasl_server_params_t *sparams, const struct mech_w
     return AUTH_INTERNAL;
 }
 
-/* The verifier PLAIN and LOGIN use, in the order of verifier_for_password(). */
-static bool find_for_password(sasl_server_params_t *sparams, const char *name,
-                              struct scram_verifier *ret)
+/*
+ * The decoy for PLAIN and LOGIN. The store puts first the kind that the account it stands for
+ * would be checked with, so that it costs the same.
+ */
+static bool find_password_decoy(sasl_server_params_t *sparams, struct scram_verifier *ret)
 {
+    unsigned size;
+    const char **values = find_values(sparams, "*" PROP_DECOY, &size);
+
+    return values != NULL && verifier_take_rfc5803(slice_str(values[0]), ret) == AUTH_OK;
+}
+
+/* The verifier PLAIN and LOGIN use, in the order of verifier_for_password(). */
+static bool find_for_password(sasl_server_params_t *sparams, struct scram_verifier *ret)
+{
+    static const char name[] = "*" PROP_AUTH_PASSWORD;
+
     return find_scram(sparams, name, CRYPTO_SHA256, ret) ||
            find_scram(sparams, name, CRYPTO_SHA512, ret) ||
            find_scram(sparams, name, CRYPTO_SHA1, ret);
@@ -328,8 +364,8 @@ enum auth_status props_check_password(sasl_server_params_t *sparams, enum auth_s
     unsigned size;
     enum auth_status status;
 
-    bool have_decoy = find_for_password(sparams, "*" PROP_DECOY, &decoy);
-    bool have_scram = find_for_password(sparams, "*" PROP_AUTH_PASSWORD, &verifier);
+    bool have_decoy = find_password_decoy(sparams, &decoy);
+    bool have_scram = find_for_password(sparams, &verifier);
     const char **crypt = find_values(sparams, "*" PROP_CRYPT, &size);
     *ret_ours = have_decoy;
     if (verdict == AUTH_OK && have_scram) {

@@ -42,8 +42,14 @@ extern const char *const props_for_password[];
 /* Asks for the names at the next lookup. AUTH_OK or AUTH_NO_MEMORY. */
 MUST_USE enum auth_status props_request(sasl_server_params_t *sparams, const char *const *names);
 
-/* Overwrites and erases the values of these names. */
-void props_erase(sasl_server_params_t *sparams, const char *const *names);
+/*
+ * Overwrites and erases the values of every name a mechanism of ours ever asks for. A name once
+ * asked for stays so for the connection, and every later lookup fills it.
+ */
+void props_erase_all(sasl_server_params_t *sparams);
+
+/* The same for one name. */
+void props_erase(sasl_server_params_t *sparams, const char *name);
 
 /*
  * The key from which decoys and the salts of derived verifiers are made where the store has no

@@ -97,24 +97,6 @@ enum auth_status plugin_identity(const sasl_server_params_t *sparams, struct sli
     return identity_split(name, have_realm ? sparams->user_realm : sparams->serverFQDN, ret);
 }
 
-/* auxprop_plugin is a list of words. Not set, libsasl2 asks every plugin it has loaded. */
-static bool names_us(const char *list)
-{
-    struct slice rest = slice_str(list);
-
-    while (rest.n > 0) {
-        struct slice word = slice_of(rest.p, 0);
-        uint8_t c;
-        while (slice_take_byte(&rest, &c) && c != ' ' && c != '\t') {
-            word.n++;
-        }
-        if (slice_equal_nocase(word, slice_str("lmdb"))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The store of an earlier initialisation is kept if it is the one this configuration names. */
 static enum auth_status configure(const sasl_utils_t *utils)
 {
@@ -123,7 +105,9 @@ static enum auth_status configure(const sasl_utils_t *utils)
     bool writable = glue_switch(utils, "lmdb_writable");
     bool nolock = glue_switch(utils, "lmdb_nolock");
 
-    if (path == NULL && !names_us(glue_option(utils, "auxprop_plugin", NULL))) {
+    /* Without auxprop_plugin libsasl2 asks every plugin it has loaded, also where nobody wants us.
+     */
+    if (path == NULL && !glue_list_has(glue_option(utils, "auxprop_plugin", NULL), "lmdb")) {
         plugin.configured = false;
         return AUTH_OK;
     }

@@ -86,16 +86,46 @@ static void set_text(struct lookup *l, const char *name, struct buf *text)
     buf_release(text);
 }
 
-static void set_scram(struct lookup *l, const char *name, const struct verifier_set *set)
+static void set_one_scram(struct lookup *l, const char *name, const struct scram_verifier *verifier)
 {
     enum { LONGEST_TEXT = 1024 };
+    struct buf text;
 
+    buf_init(&text, LONGEST_TEXT);
+    verifier_put_rfc5803(&text, verifier);
+    set_text(l, name, &text);
+}
+
+static void set_scram(struct lookup *l, const char *name, const struct verifier_set *set)
+{
     for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
         if (set->scram[i].iterations > 0) {
-            struct buf text;
-            buf_init(&text, LONGEST_TEXT);
-            verifier_put_rfc5803(&text, &set->scram[i]);
-            set_text(l, name, &text);
+            set_one_scram(l, name, &set->scram[i]);
+        }
+    }
+}
+
+/*
+ * One for each hash, whatever a mechanism asks for. First the one that PLAIN and LOGIN would check
+ * the account with that these decoys stand for, so that refusing it costs the same.
+ */
+static void set_decoys(struct lookup *l, const char *name)
+{
+    static const enum crypto_hash by_preference[] = {CRYPTO_SHA256, CRYPTO_SHA512, CRYPTO_SHA1};
+    static const unsigned kinds[] = {VERIFIER_SCRAM_SHA_256, VERIFIER_SCRAM_SHA_512,
+                                     VERIFIER_SCRAM_SHA_1};
+    const struct scram_verifier *decoys = l->answer.decoys.scram;
+    size_t first = 0;
+
+    for (size_t i = VERIFIER_SCRAM_HASHES; i-- > 0;) {
+        if ((l->answer.decoy_kinds & kinds[i]) != 0) {
+            first = i;
+        }
+    }
+    set_one_scram(l, name, &decoys[verifier_scram_slot(by_preference[first])]);
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        if (i != first) {
+            set_one_scram(l, name, &decoys[verifier_scram_slot(by_preference[i])]);
         }
     }
 }
@@ -110,6 +140,20 @@ static void set_digests(struct lookup *l, const char *name, const struct verifie
         verifier_put_digest(&text, set, &set->digest[i], &l->who);
         set_text(l, name, &text);
     }
+}
+
+/* As many forms as an account of plain ASCII has, made of nothing. */
+static void set_digest_decoys(struct lookup *l, const char *name)
+{
+    static const struct verifier_set made_of_nothing = {
+        .n_digest = 4,
+        .digest = {{.realm_kind = DIGEST_REALM_OWN},
+                   {.realm_kind = DIGEST_REALM_OWN, .full_name = true},
+                   {.realm_kind = DIGEST_REALM_EMPTY},
+                   {.realm_kind = DIGEST_REALM_EMPTY, .full_name = true}},
+    };
+
+    set_digests(l, name, &made_of_nothing);
 }
 
 /* The realm string of one form. */
@@ -152,9 +196,12 @@ static void set_property(struct lookup *l, const char *name, enum wanted bit)
     const struct verifier_set *set = &l->answer.record.verifiers;
 
     if (bit == WANT_DECOY) {
-        set_scram(l, name, &l->answer.decoys);
+        set_decoys(l, name);
     }
     if (l->answer.verdict != AUTH_OK) {
+        if (bit == WANT_DIGEST && (l->wanted & WANT_DECOY) != 0) {
+            set_digest_decoys(l, name);
+        }
         return;
     }
     switch (bit) {
@@ -196,8 +243,7 @@ static void set_properties(struct lookup *l)
             continue;
         }
         if (props->values != NULL) {
-            const char *const names[] = {props->name, NULL};
-            props_erase(l->sparams, names);
+            props_erase(l->sparams, props->name);
         }
         set_property(l, props->name, (enum wanted)bit);
     }

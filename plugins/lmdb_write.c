@@ -36,7 +36,7 @@ static enum auth_status take_auth_password(const char **values, struct request *
             uint8_t newline;
             slice_take_run(&rest, '\n', &line);
             enum auth_status status = verifier_take_rfc5803(line, &verifier);
-            if (status != AUTH_OK) {
+            if (status != AUTH_OK || verifier.iterations < VERIFIER_MIN_ITERATIONS) {
                 return AUTH_MALFORMED;
             }
             ret->verifiers.scram[verifier_scram_slot(verifier.hash)] = verifier;
