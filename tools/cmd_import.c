@@ -53,7 +53,7 @@ static const char usage[] =
     "Exit status: 0 all lines are in, 1 lines were skipped or refused, 3 the import could\n"
     "not be finished (the message says from which line to go on).\n";
 
-static const struct import_format *const formats[] = {&import_tsv, &import_csv};
+static const struct import_format *const formats[] = {&import_tsv, &import_csv, &import_jsonl};
 
 struct arguments {
     struct import_options import;

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "moment.h"
 #include "names.h"
 #include "tool.h"
 #include "view.h"
@@ -144,7 +145,7 @@ static void print_row(const struct view *view, const struct widths *widths, int6
     view_put_flags(&cell, view, now);
     print_cell(buf_text(&cell), 8);
     buf_clear(&cell);
-    view_put_time(&cell, view->changed);
+    moment_put(&cell, view->changed);
     printf("%s\n", buf_text(&cell));
     buf_release(&cell);
 }

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/crypto.h"
+#include "moment.h"
 #include "names.h"
 #include "tool.h"
 #include "view.h"
@@ -77,13 +78,13 @@ static void print_account(const struct record *record, const struct view *view)
     view_put_flags(&text, view, (int64_t)time(NULL));
     printf("flags        %s\n", buf_text(&text));
     buf_clear(&text);
-    view_put_time(&text, view->created);
+    moment_put(&text, view->created);
     printf("created      %s\n", buf_text(&text));
     buf_clear(&text);
-    view_put_time(&text, view->changed);
+    moment_put(&text, view->changed);
     printf("changed      %s\n", buf_text(&text));
     buf_clear(&text);
-    view_put_time(&text, view->expires);
+    moment_put(&text, view->expires);
     printf("expires      %s\n", view->expires == 0 ? "never" : buf_text(&text));
     buf_release(&text);
 }

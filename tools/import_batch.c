@@ -95,35 +95,14 @@ static enum auth_status fill(struct import *import, struct batch *batch)
     return status == AUTH_CONTINUE ? AUTH_OK : status;
 }
 
-/* An account stays disabled when it gets a new password; a batch is written as given. */
-static enum auth_status keep_flags(const struct import *import, const struct batch *batch,
-                                   struct detail *detail)
-{
-    enum auth_status status = AUTH_OK;
-    for (size_t i = 0; i < batch->group.n && status == AUTH_OK; i++) {
-        struct record before;
-        status = store_get(import->store, &batch->records[i].who, &before, detail);
-        if (status == AUTH_OK) {
-            batch->records[i].flags = before.flags;
-            crypto_wipe(&before, sizeof before);
-        } else if (status == AUTH_UNKNOWN_USER) {
-            status = AUTH_OK;
-        }
-    }
-    return status;
-}
-
 static enum auth_status write_batch(struct import *import, const struct batch *batch,
                                     struct detail *detail)
 {
     size_t created = 0;
-    enum auth_status status = AUTH_OK;
-    if (!import->options->format->whole) {
-        status = keep_flags(import, batch, detail);
-    }
-    if (status == AUTH_OK) {
-        status = store_write_batch(import->store, batch->records, batch->group.n, &created, detail);
-    }
+    enum auth_status status =
+        import->options->format->whole
+            ? store_replace_batch(import->store, batch->records, batch->group.n, &created, detail)
+            : store_write_batch(import->store, batch->records, batch->group.n, &created, detail);
     if (status != AUTH_OK) {
         return status;
     }

@@ -86,6 +86,7 @@ struct import_format {
 
 extern const struct import_format import_tsv;
 extern const struct import_format import_csv;
+extern const struct import_format import_jsonl;
 
 /* The next account by whichever of next() and parse() the format has. Zeroes *ret first. */
 MUST_USE enum auth_status import_next(const struct import_format *format,

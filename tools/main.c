@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json_memory.h"
 #include "privilege.h"
 #include "tool.h"
 
 static const struct verb *const verbs[] = {
-    &verb_init, &verb_list, &verb_show, &verb_verify, &verb_enable, &verb_disable, &verb_import,
+    &verb_init,   &verb_list,    &verb_show,   &verb_verify,
+    &verb_enable, &verb_disable, &verb_import, &verb_export,
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
@@ -86,6 +88,7 @@ int main(int argc, char **argv)
         .key_path = STORE_DEFAULT_KEY_PATH,
     };
     privilege_confine();
+    json_memory_wiped();
     bool go_on = false;
     int code = read_globals(&tool, argc, argv, &go_on);
     if (!go_on) {

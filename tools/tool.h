@@ -54,6 +54,7 @@ extern const struct verb verb_verify;
 extern const struct verb verb_enable;
 extern const struct verb verb_disable;
 extern const struct verb verb_import;
+extern const struct verb verb_export;
 
 /* The exit code for a status. */
 int tool_exit_code(enum auth_status status);

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "moment.h"
 
 static const struct {
     unsigned kind;
@@ -138,19 +139,6 @@ void view_put_flags(struct buf *b, const struct view *view, int64_t now)
     buf_put_str(b, disabled || expired ? "" : "-");
 }
 
-void view_put_time(struct buf *b, int64_t when)
-{
-    char text[TEXT_MAX];
-    time_t seconds = (time_t)when;
-    struct tm utc;
-    if (when == 0 || gmtime_r(&seconds, &utc) == NULL ||
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
-        buf_put_byte(b, '-');
-        return;
-    }
-    buf_put_str(b, text);
-}
-
 static json_t *time_json(int64_t when)
 {
     if (when == 0) {
@@ -158,13 +146,13 @@ static json_t *time_json(int64_t when)
     }
     struct buf text;
     buf_init(&text, TEXT_MAX);
-    view_put_time(&text, when);
+    moment_put(&text, when);
     json_t *value = json_string(buf_text(&text));
     buf_release(&text);
     return value;
 }
 
-static json_t *kinds_json(unsigned kinds)
+json_t *view_kinds_json(unsigned kinds)
 {
     json_t *names = json_array();
     for (size_t i = 0; i < KINDS; i++) {
@@ -192,7 +180,7 @@ json_t *view_json(const struct view *view, int64_t now)
     bool disabled = (view->flags & RECORD_DISABLED) != 0;
     return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:b, s:o, s:o, s:o}", "user", view->user,
                      "realm", view->realm, "class", view_class(view->kinds), "verifiers",
-                     kinds_json(view->kinds), "iterations", iterations_json(view), "disabled",
+                     view_kinds_json(view->kinds), "iterations", iterations_json(view), "disabled",
                      disabled ? 1 : 0, "expired", is_expired(view, now) ? 1 : 0, "created",
                      time_json(view->created), "changed", time_json(view->changed), "expires",
                      time_json(view->expires));

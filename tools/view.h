@@ -53,8 +53,8 @@ uint32_t view_iterations(const struct view *view);
 /* "disabled", "expired", both joined by ",", or "-". */
 void view_put_flags(struct buf *b, const struct view *view, int64_t now);
 
-/* UTC as 2026-11-24T15:56:02Z; "-" for 0. */
-void view_put_time(struct buf *b, int64_t when);
+/* The names of the kinds as an array; NULL without memory. */
+json_t *view_kinds_json(unsigned kinds);
 
 /* The account as a JSON object; NULL without memory. The caller owns the reference. */
 json_t *view_json(const struct view *view, int64_t now);

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sasl-lmdb export: accounts to a file, for another server or for this one. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/crypto.h"
+#include "export.h"
+#include "names.h"
+#include "progress.h"
+
+enum {
+    OPTION_FORMAT = TOOL_LONG_ONLY,
+    OPTION_WITH_SECRETS,
+    OPTION_LEGACY,
+    OPTION_USER,
+    OPTION_REALM,
+    OPTION_BASE,
+};
+
+static const struct option longs[] = {{"format", required_argument, NULL, OPTION_FORMAT},
+                                      {"with-secrets", no_argument, NULL, OPTION_WITH_SECRETS},
+                                      {"legacy", no_argument, NULL, OPTION_LEGACY},
+                                      {"user", required_argument, NULL, OPTION_USER},
+                                      {"realm", required_argument, NULL, OPTION_REALM},
+                                      {"base", required_argument, NULL, OPTION_BASE},
+                                      {"output", required_argument, NULL, 'o'},
+                                      TOOL_COMMON_OPTIONS};
+
+static const char usage[] =
+    "Usage: sasl-lmdb export --format FORMAT [OPTION]...\n"
+    "Writes the accounts to standard output or a file. Without --with-secrets no verifier is\n"
+    "among what is written, with it the strong ones are: SCRAM, and crypt(3) hashes where the\n"
+    "format has room for them. Verifiers are as good as passwords to some: guard the file.\n"
+    "\n"
+    "Formats:\n"
+    "  jsonl  a JSON object a line, with everything; import --format jsonl reads it back\n"
+    "\n"
+    "      --format FORMAT      see above\n"
+    "      --with-secrets       with the verifiers; the file becomes readable for its owner\n"
+    "                           alone, and a terminal is refused\n"
+    "      --legacy             with the CRAM-MD5, DIGEST-MD5 and checkpass verifiers too\n"
+    "      --user USER@REALM    this account only\n"
+    "      --realm R            the accounts of this realm only\n"
+    "      --base DN            LDIF: the entry the accounts go under\n"
+    "  -o, --output FILE        a new file, instead of standard output\n"
+    "  -f STORE, -k KEYFILE     data file and key file\n"
+    "\n"
+    "Exit status: 0 all accounts are written, 1 an account or the output was refused, 3 the\n"
+    "store or the output failed.\n";
+
+static const struct export_format *const formats[] = {&export_jsonl};
+
+struct request {
+    const struct export_format *format;
+    bool with_secrets;
+    bool legacy;
+    const char *user;
+    const char *realm;
+    const char *base;
+    const char *output;
+};
+
+/* One run, as store_each() hands accounts to it. */
+struct exporting {
+    struct export export;
+    const struct export_format *format;
+    struct progress progress;
+    uint64_t total; /* accounts of the store */
+    uint64_t refused;
+};
+
+static enum auth_status put(void *ctx, const struct record *record)
+{
+    struct exporting *exporting = ctx;
+    struct export *export = &exporting->export;
+    struct detail why = {.text = ""};
+    unsigned held = verifier_kinds(&record->verifiers);
+    unsigned kinds = held & export->kinds;
+
+    if (!exporting->format->carries_state) {
+        bool usable = record_verdict(record, export->now) == AUTH_OK;
+        export->withheld += !usable && kinds != 0;
+        export->expiring += usable && record->expires != 0;
+        kinds = usable ? kinds : 0;
+    }
+    enum auth_status status = exporting->format->put(export, record, kinds, &why);
+    if (status == AUTH_BAD_NAME) {
+        exporting->refused++;
+        progress_clear(&exporting->progress);
+        tool_report(export->tool, status, &why, "%s@%s", record->who.user, record->who.realm);
+        return AUTH_OK;
+    }
+    if (status != AUTH_OK) {
+        return status;
+    }
+    export->accounts++;
+    export->bare += export->kinds != 0 && (held & export->kinds) == 0;
+    export->legacy += export->kinds != 0 && (held & ~export->kinds & VERIFIER_LEGACY) != 0;
+    if (ferror(export->out) != 0) {
+        return AUTH_UNAVAILABLE;
+    }
+    progress_show(&exporting->progress, export->accounts,
+                  exporting->total == 0 ? -1 : (double)export->accounts / (double)exporting->total);
+    return AUTH_OK;
+}
+
+static enum auth_status put_one(struct exporting *exporting, struct store *store,
+                                const struct identity *who, struct detail *detail)
+{
+    struct record record;
+    enum auth_status status = store_get(store, who, &record, detail);
+    if (status == AUTH_OK) {
+        status = put(exporting, &record);
+        crypto_wipe(&record, sizeof record);
+    }
+    return status;
+}
+
+/* What a reader of the file would not see. */
+static void say_what_is_lost(const struct exporting *exporting)
+{
+    const struct export *export = &exporting->export;
+    const struct {
+        uint64_t n;
+        const char *what;
+    } notes[] = {
+        {export->withheld, "disabled or expired, and written without verifiers"},
+        {export->expiring, "going to expire, which this format cannot say"},
+        {export->bare, "without a verifier that may go into this file"},
+        {export->legacy, "with legacy verifiers that were left out"},
+        {exporting->refused, "refused"},
+    };
+    for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
+        if (notes[i].n != 0) {
+            tool_say(export->tool, "note: %" PRIu64 " of %" PRIu64 " accounts: %s", notes[i].n,
+                     export->accounts + exporting->refused, notes[i].what);
+        }
+    }
+}
+
+static enum auth_status write_accounts(struct exporting *exporting, struct store *store,
+                                       const struct request *request, const struct identity *who)
+{
+    struct detail detail = {.text = ""};
+    struct export *export = &exporting->export;
+    struct store_info info;
+    enum auth_status status = store_describe(store, &info, &detail);
+    if (status == AUTH_OK) {
+        exporting->total = request->realm == NULL ? info.accounts : 0;
+        if (exporting->format->begin != NULL) {
+            exporting->format->begin(export);
+        }
+        status = request->user != NULL ? put_one(exporting, store, who, &detail)
+                                       : store_each(store, request->realm, put, exporting, &detail);
+    }
+    if (status == AUTH_OK && exporting->format->end != NULL) {
+        exporting->format->end(export);
+    }
+    progress_clear(&exporting->progress);
+    if (fflush(export->out) != 0 || ferror(export->out) != 0) {
+        tool_say(export->tool, "the output: %s", strerror(errno));
+        return AUTH_UNAVAILABLE;
+    }
+    if (status != AUTH_OK) {
+        return tool_report(export->tool, status, &detail, "%s",
+                           request->user != NULL ? request->user : export->tool->store_path);
+    }
+    if (request->realm != NULL && export->accounts + exporting->refused == 0) {
+        tool_say(export->tool, "%s: no account in this realm", request->realm);
+        return AUTH_UNKNOWN_USER;
+    }
+    say_what_is_lost(exporting);
+    return exporting->refused == 0 ? AUTH_OK : AUTH_BAD_NAME;
+}
+
+/*
+ * A file that the shell has made for us is made private; anything a person would look at is
+ * refused.
+ */
+static enum auth_status guard_output(const struct tool *tool, int fd)
+{
+    struct stat file;
+    if (isatty(fd) == 1) {
+        tool_say(tool, "verifiers do not go to a terminal; name a file with -o");
+        return AUTH_NOT_ALLOWED;
+    }
+    if (fstat(fd, &file) != 0) {
+        tool_say(tool, "standard output: %s", strerror(errno));
+        return AUTH_UNAVAILABLE;
+    }
+    if (S_ISREG(file.st_mode) && (file.st_mode & (S_IRWXG | S_IRWXO)) != 0 &&
+        fchmod(fd, S_IRUSR | S_IWUSR) != 0) {
+        tool_say(tool,
+                 "standard output is a file that others may read, and cannot be made "
+                 "private: %s",
+                 strerror(errno));
+        return AUTH_NOT_ALLOWED;
+    }
+    return AUTH_OK;
+}
+
+/* Before the store is opened: as root, who may not be root any longer after that. */
+static enum auth_status open_output(const struct tool *tool, const struct request *request,
+                                    FILE **ret)
+{
+    if (request->output == NULL) {
+        *ret = stdout;
+        return request->with_secrets ? guard_output(tool, STDOUT_FILENO) : AUTH_OK;
+    }
+    int fd = open(request->output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
+                  S_IRUSR | S_IWUSR);
+    if (fd < 0) {
+        int error = errno;
+        tool_say(tool, "%s: cannot be made: %s", request->output, strerror(error));
+        return error == EEXIST ? AUTH_STORE_EXISTS : AUTH_UNAVAILABLE;
+    }
+    *ret = fdopen(fd, "w");
+    if (*ret == NULL) {
+        close(fd);
+        return tool_report(tool, AUTH_NO_MEMORY, NULL, "%s", request->output);
+    }
+    return AUTH_OK;
+}
+
+static enum auth_status close_output(const struct tool *tool, const struct request *request,
+                                     FILE *out, enum auth_status status)
+{
+    if (request->output == NULL) {
+        return status;
+    }
+    bool lost = fflush(out) != 0 || fsync(fileno(out)) != 0;
+    lost = fclose(out) != 0 || lost;
+    if (lost && status == AUTH_OK) {
+        tool_say(tool, "%s: %s", request->output, strerror(errno));
+        status = AUTH_UNAVAILABLE;
+    }
+    /* Half a file would be taken for a whole one. */
+    if (status != AUTH_OK && status != AUTH_BAD_NAME && unlink(request->output) != 0) {
+        tool_say(tool, "%s is not complete; remove it", request->output);
+    }
+    return status;
+}
+
+static unsigned kinds_of(const struct request *request)
+{
+    if (!request->with_secrets) {
+        return 0;
+    }
+    return request->format->kinds & ~(request->legacy ? 0U : (unsigned)VERIFIER_LEGACY);
+}
+
+static int export_accounts(const struct tool *tool, const struct request *request,
+                           const struct identity *who)
+{
+    static char buffer[BUFSIZ]; /* static, since stdout outlives this function */
+    struct store *store = NULL;
+    struct exporting exporting = {
+        .format = request->format,
+        .export = {.tool = tool,
+                   .base = request->base,
+                   .kinds = kinds_of(request),
+                   .now = (int64_t)time(NULL)},
+    };
+    enum auth_status status = open_output(tool, request, &exporting.export.out);
+    if (status != AUTH_OK) {
+        return tool_exit_code(status);
+    }
+    setvbuf(exporting.export.out, buffer, _IOFBF, sizeof buffer);
+    status = tool_open_store(tool, false, &store);
+    if (status == AUTH_OK) {
+        progress_init(&exporting.progress, "accounts written");
+        status = write_accounts(&exporting, store, request, who);
+        store_close(store);
+    }
+    status = close_output(tool, request, exporting.export.out, status);
+    crypto_wipe(buffer, sizeof buffer);
+    return tool_exit_code(status);
+}
+
+static bool take_option(struct request *request, int option, const char *value)
+{
+    switch (option) {
+    case OPTION_FORMAT:
+        for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+            if (strcmp(formats[i]->name, value) == 0) {
+                request->format = formats[i];
+                return true;
+            }
+        }
+        return false;
+    case OPTION_WITH_SECRETS:
+        request->with_secrets = true;
+        return true;
+    case OPTION_LEGACY:
+        request->legacy = true;
+        return true;
+    case OPTION_USER:
+        request->user = value;
+        return true;
+    case OPTION_REALM:
+        request->realm = value;
+        return true;
+    case OPTION_BASE:
+        request->base = value;
+        return true;
+    default:
+        request->output = value;
+        return true;
+    }
+}
+
+static const char *fault(const struct request *request)
+{
+    if (request->format == NULL) {
+        return "--format is missing";
+    }
+    if (request->legacy && !request->with_secrets) {
+        return "--legacy says which secrets; it goes with --with-secrets";
+    }
+    if (request->legacy && (request->format->kinds & VERIFIER_LEGACY) == 0) {
+        return "--legacy: this format cannot carry legacy verifiers";
+    }
+    if (request->user != NULL && request->realm != NULL) {
+        return "--user and --realm exclude each other";
+    }
+    return NULL;
+}
+
+static int run(struct tool *tool, int argc, char **argv)
+{
+    const struct tool_options options = {":o:" TOOL_COMMON_LETTERS, longs};
+    struct request request = {.format = NULL};
+    struct identity who = {.user = ""};
+    char realm[IDENTITY_MAX_REALM + 1];
+    struct detail detail = {.text = ""};
+    enum auth_status status = AUTH_OK;
+    int option;
+    int code = TOOL_DONE;
+    while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
+        if (!take_option(&request, option, optarg)) {
+            return tool_usage_error(tool, "--format: \"%s\" is not a format", optarg);
+        }
+    }
+    if (option == TOOL_OPTIONS_STOP) {
+        return code;
+    }
+    if (optind != argc) {
+        return tool_usage_error(tool, "takes no arguments (a file goes behind -o)");
+    }
+    if (fault(&request) != NULL) {
+        return tool_usage_error(tool, "%s", fault(&request));
+    }
+    if (request.user != NULL) {
+        status = names_argument(tool, request.user, NULL, IDENTITY_QUERY, &who);
+    } else if (request.realm != NULL) {
+        status = names_realm(request.realm, realm, &detail);
+        request.realm = realm;
+        if (status != AUTH_OK) {
+            tool_report(tool, status, &detail, "--realm");
+        }
+    }
+    return status == AUTH_OK ? export_accounts(tool, &request, &who) : tool_exit_code(status);
+}
+
+const struct verb verb_export = {
+    .name = "export",
+    .summary = "write accounts to a file, with or without their verifiers",
+    .usage = usage,
+    .run = run,
+};

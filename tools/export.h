@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an export format does with one account after the other. cmd_export.c reads the store and
+ * owns the output; a format is a file of its own, export_NAME.c.
+ */
+#ifndef SASL_LMDB_EXPORT_H
+#define SASL_LMDB_EXPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/detail.h"
+#include "base/status.h"
+#include "store/record.h"
+#include "tool.h"
+
+/* One run. */
+struct export
+{
+    const struct tool *tool;
+    FILE *out;
+    const char *base; /* LDIF: the entry all accounts go under */
+    unsigned kinds;   /* verifiers that may leave the store; 0 without --with-secrets */
+    int64_t now;      /* seconds since 1970 */
+
+    /* What could not be said in the format, for the note at the end. */
+    uint64_t accounts;
+    uint64_t withheld; /* disabled or expired: written without verifiers */
+    uint64_t bare;     /* nothing this format could carry: written without verifiers */
+    uint64_t expiring; /* the date of expiry is lost */
+    uint64_t legacy;   /* accounts whose legacy verifiers stayed behind */
+};
+
+struct export_format {
+    const char *name;
+    bool carries_state; /* flags and expiry: accounts that may not log in keep their verifiers */
+    unsigned kinds;     /* what it can carry; legacy ones count as asked for by --legacy */
+
+    /* Before the first account; may be NULL. */
+    void (*begin)(struct export *export);
+
+    /*
+     * Writes an account with those of the verifiers that `kinds` names. AUTH_OK, AUTH_NO_MEMORY, or
+     * AUTH_BAD_NAME with a reason if the format cannot write this name: nothing was written then.
+     */
+    enum auth_status (*put)(struct export *export, const struct record *record, unsigned kinds,
+                            struct detail *why);
+
+    /* Behind the last one; may be NULL. */
+    void (*end)(struct export *export);
+};
+
+extern const struct export_format export_jsonl;
+
+#endif
