@@ -234,6 +234,25 @@ static void batches(void **state)
     assert_status(f, store_describe(store, &info, &f->detail), AUTH_OK);
     assert_int_equal(info.accounts, 4);
     assert_int_equal(info.seals, 1 + 2 + 6); /* init; change; five records and the description */
+
+    /* A new password leaves an account disabled; a record given as a whole does not. */
+    records[1].flags = RECORD_DISABLED;
+    assert_status(f, store_replace_batch(store, &records[1], 1, &n_new, &f->detail), AUTH_OK);
+    assert_int_equal(n_new, 0);
+    lookup(f, store, "alice", &answer);
+    assert_int_equal(answer.record.flags, RECORD_DISABLED);
+    assert_int_equal(answer.record.created, 1);
+    assert_int_equal(answer.record.expires, 1);
+    records[1].flags = 0;
+    records[1].expires = 0;
+    assert_status(f, store_write_batch(store, &records[1], 1, &n_new, &f->detail), AUTH_OK);
+    lookup(f, store, "alice", &answer);
+    assert_int_equal(answer.record.flags, RECORD_DISABLED);
+    assert_int_equal(answer.record.expires, 1);
+    assert_status(f, store_replace_batch(store, &records[1], 1, &n_new, &f->detail), AUTH_OK);
+    lookup(f, store, "alice", &answer);
+    assert_int_equal(answer.record.flags, 0);
+    assert_int_equal(answer.record.expires, 0);
     store_close(store);
 }
 
