@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <grp.h>
 #include <jansson.h>
+#include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -12,8 +14,12 @@
 #include "tool.h"
 #include "view.h"
 
+/* The account a package makes for stores: no server runs as it, and it owns nothing else. */
+#define STORE_ACCOUNT "sasl-lmdb"
+
 enum {
     OPTION_GROUP = TOOL_LONG_ONLY,
+    OPTION_OWNER,
     OPTION_ITERATIONS,
     OPTION_VERIFIERS,
     OPTION_DIGEST_REALM,
@@ -22,6 +28,7 @@ enum {
 
 static const struct option longs[] = {
     {"group", required_argument, NULL, OPTION_GROUP},
+    {"owner", required_argument, NULL, OPTION_OWNER},
     {"iterations", required_argument, NULL, OPTION_ITERATIONS},
     {"verifiers", required_argument, NULL, OPTION_VERIFIERS},
     {"digest-realm", required_argument, NULL, OPTION_DIGEST_REALM},
@@ -34,6 +41,8 @@ static const char usage[] =
     "\n"
     "      --group GROUP        servers of this group may read the store (data 0640,\n"
     "                           lock 0660, key 0640); without it root or the caller alone\n"
+    "      --owner USER         whose the files are to be, where root makes them (default the\n"
+    "                           account " STORE_ACCOUNT " if there is one, else root)\n"
     "      --iterations N       PBKDF2 iterations of new SCRAM verifiers, 4096 or more\n"
     "                           (default 10000, with --verifiers strict 20000)\n"
     "      --verifiers LIST     what is kept of a new password: scram-sha-1, scram-sha-256,\n"
@@ -48,6 +57,8 @@ static const char usage[] =
 struct init {
     struct store_create_options create;
     const char *group_name;
+    const char *owner_name; /* NULL: whoever runs this */
+    uid_t owner;
     bool have_iterations;
     bool strict;
     bool json;
@@ -70,6 +81,55 @@ static int take_group(const struct tool *tool, struct init *init, const char *na
     init->create.have_group = true;
     init->group_name = name;
     return TOOL_DONE;
+}
+
+static int take_owner(const struct tool *tool, struct init *init, const char *name)
+{
+    const struct passwd *owner = getpwnam(name);
+    if (owner == NULL) {
+        return tool_usage_error(tool, "--owner: there is no user \"%s\"", name);
+    }
+    if (geteuid() != 0) {
+        return tool_usage_error(tool, "--owner: only root can give files away");
+    }
+    init->owner_name = name;
+    init->owner = owner->pw_uid;
+    return TOOL_DONE;
+}
+
+/*
+ * The lock file is memory that every reader may write, with mutexes in it that glibc trusts. A tool
+ * that maps it as root can be taken over by a reader that has been; so where there is an account
+ * for it, a store does not belong to root, and the tools become that account (see privilege.h).
+ */
+static void choose_owner(struct init *init)
+{
+    const struct passwd *account = NULL;
+    if (init->owner_name == NULL && geteuid() == 0) {
+        account = getpwnam(STORE_ACCOUNT);
+    }
+    if (account != NULL) {
+        init->owner_name = STORE_ACCOUNT;
+        init->owner = account->pw_uid;
+    }
+}
+
+static enum auth_status give_away(const struct init *init, struct detail *detail)
+{
+    char lock_path[PATH_MAX];
+    int n = snprintf(lock_path, sizeof lock_path, "%s-lock", init->create.path);
+    const char *const paths[] = {init->create.path, lock_path,
+                                 init->had_key ? NULL : init->create.key_path};
+    if (n < 0 || (size_t)n >= sizeof lock_path) {
+        return AUTH_TOO_LONG;
+    }
+    for (size_t i = 0; init->owner_name != NULL && i < sizeof paths / sizeof paths[0]; i++) {
+        if (paths[i] != NULL && lchown(paths[i], init->owner, (gid_t)-1) != 0) {
+            return detail_set(detail, AUTH_STORE_DENIED, "cannot give %s to %s: %s", paths[i],
+                              init->owner_name, strerror(errno));
+        }
+    }
+    return AUTH_OK;
 }
 
 static int take_iterations(const struct tool *tool, struct init *init, const char *text)
@@ -122,6 +182,8 @@ static int take_option(const struct tool *tool, struct init *init, int option, c
     switch (option) {
     case OPTION_GROUP:
         return take_group(tool, init, value);
+    case OPTION_OWNER:
+        return take_owner(tool, init, value);
     case OPTION_ITERATIONS:
         return take_iterations(tool, init, value);
     case OPTION_VERIFIERS:
@@ -165,6 +227,9 @@ static void print_made(const struct init *init)
            create->have_group ? "0660" : "0600");
     printf("%s %s (mode %s).\n", init->had_key ? "and added a key to" : "and the key file",
            create->key_path, create->have_group ? "0640" : "0600");
+    if (init->owner_name != NULL) {
+        printf("They belong to %s; the tools, run as root, become that user.\n", init->owner_name);
+    }
     if (create->have_group) {
         printf("Servers of group %s can read all three.\n", init->group_name);
     }
@@ -186,6 +251,11 @@ static void print_consequences(const struct init *init)
         printf("Note: whoever holds both the store and its key can log in with the CRAM-MD5 and\n"
                "DIGEST-MD5 verifiers as with passwords. \"--verifiers strict\" leaves them out.\n");
     }
+    if (geteuid() == 0 && (init->owner_name == NULL || init->owner == 0)) {
+        printf("Note: the store is root's. A server process that has been taken over can attack a\n"
+               "tool that root runs on it. Make an account for it to belong to (adduser "
+               "--system\n" STORE_ACCOUNT ") before init, or give it one with --owner.\n");
+    }
     if ((kinds & VERIFIER_SCRAM) == 0) {
         printf("Note: PLAIN and LOGIN check a password against a SCRAM verifier, and this store\n"
                "will hold none.\n");
@@ -199,7 +269,11 @@ static int create(const struct tool *tool, struct init *init)
     init->create.path = tool->store_path;
     init->create.key_path = tool->key_path;
     init->had_key = access(tool->key_path, F_OK) == 0;
+    choose_owner(init);
     enum auth_status status = store_create(&init->create, &detail);
+    if (status == AUTH_OK) {
+        status = give_away(init, &detail);
+    }
     if (status != AUTH_OK) {
         return tool_exit_code(tool_report(tool, status, &detail, "%s", tool->store_path));
     }

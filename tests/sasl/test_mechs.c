@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sasl/prop.h>
 
 #include "client.h"
 #include "engine/identity.h"
@@ -470,6 +471,55 @@ static void unknown_users_see_a_steady_salt(void **state)
     buf_release(&seen);
 }
 
+/* Whatever the server keys on the name must not have two names for one account. */
+static void every_spelling_of_a_realm_is_one_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < MECHS; i++) {
+        if (strcmp(mechs[i], "DIGEST-MD5") == 0) {
+            continue; /* hashes what was typed; see docs/PROTOCOL.md */
+        }
+        assert_int_equal(
+            attempt(mechs[i], HOST_REALM, "alice@LAB.Test", "secret", NULL, "alice@lab.test"),
+            SASL_OK);
+        assert_int_equal(attempt(mechs[i], HOST_REALM, "alice@", "secret", NULL, "alice@lab.test"),
+                         SASL_OK);
+        assert_int_equal(attempt(mechs[i], NULL, "alice@", "other", NULL, "alice"), SASL_OK);
+        assert_int_equal(
+            attempt(mechs[i], NULL, "alice\xef\xbc\xa0LAB.test", "secret", NULL, "alice@lab.test"),
+            SASL_OK);
+    }
+}
+
+/* Names of properties stay asked for on a connection; their values must not stay there. */
+static void no_verifier_stays_in_the_connection(void **state)
+{
+    (void)state;
+    for (size_t last = 0; last < MECHS; last++) {
+        sasl_conn_t *conn = host_connect(HOST_REALM, true);
+        for (size_t i = 0; i <= MECHS; i++) {
+            struct client c;
+            struct outcome o;
+            client_init(&c, i < MECHS ? "nobody" : "alice", "secret");
+            outcome_init(&o);
+            run(conn, mechs[i < MECHS ? i : last], &c, &o);
+            assert_int_equal(o.code, i < MECHS ? SASL_BADAUTH : SASL_OK);
+            outcome_release(&o);
+            client_release(&c);
+        }
+        size_t asked = 0;
+        const struct propval *prop = prop_get(sasl_auxprop_getctx(conn));
+        for (; prop->name != NULL; prop++) {
+            asked++;
+            if (prop->values != NULL) {
+                fail_msg("%s is left after %s", prop->name, mechs[last]);
+            }
+        }
+        assert_true(asked >= 6);
+        sasl_dispose(&conn);
+    }
+}
+
 static void login_with_initial_response(void **state)
 {
     struct slice out;
@@ -557,6 +607,8 @@ int main(void)
         cmocka_unit_test(garbage_at_every_step_is_refused),
         cmocka_unit_test(damaged_messages_are_refused),
         cmocka_unit_test(unknown_users_see_a_steady_salt),
+        cmocka_unit_test(every_spelling_of_a_realm_is_one_name),
+        cmocka_unit_test(no_verifier_stays_in_the_connection),
         cmocka_unit_test(login_with_initial_response),
         cmocka_unit_test(checkpass_and_its_refusals),
         cmocka_unit_test(challenges_do_not_repeat),
