@@ -61,7 +61,7 @@ run_tests() {
     local preset=$1
     shift
     echo "== $preset: testing"
-    if "$@" --preset "$preset" 2>&1 | tee "$work/$preset.tests"; then
+    if "$@" --preset "$preset" --parallel "$(nproc)" 2>&1 | tee "$work/$preset.tests"; then
         return 0
     fi
     failed+=("$preset: tests")
@@ -74,7 +74,8 @@ closing_lines() {
 
 # Why tests were skipped, in their own words.
 skip_reasons() {
-    sed -n 's/^\(SKIP\|skipped\): /skipped: /p' "build/$1/Testing/Temporary/LastTest.log" 2>/dev/null || true
+    local log=build/$1/Testing/Temporary/LastTest.log
+    sed -n 's/^\(SKIP\|skipped\): /skipped: /p' "$log" 2>/dev/null || true
 }
 
 packages=("${BUILD_PACKAGES[@]}" "${CROSS_TEST_PACKAGES[@]}")

@@ -77,8 +77,8 @@ def try_to_relay(server, table):
         login = talk.line("AUTH PLAIN " + b64(f"\0{USER}\0wrong"))
         talk.line("MAIL FROM:<sender@lab.test>")
         reply = talk.line(FOREIGN)
-        table.line("relay", "after AUTH with wrong password", f"{login.code}, then {reply.code}, refused",
-                   (login.code, reply.code) == (535, 554))
+        table.line("relay", "after AUTH with wrong password",
+                   f"{login.code}, then {reply.code}, refused", (login.code, reply.code) == (535, 554))
     with SmtpTalk(server.port) as talk:
         unknown = talk.line("AUTH PLAIN " + b64(f"\0nosuchuser\0{PASSWORD}"))
         table.line("unknown user", "AUTH PLAIN", f"{unknown.code}, as for a wrong password",
@@ -109,7 +109,8 @@ def main():
         credentials = store.LmdbStore(work)
         credentials.create()
         credentials.add(USER, postfix.HOSTNAME, PASSWORD)
-        with postfix.Postfix(work, {"smtpd": credentials.conf()}, credentials.plugin_path) as server:
+        confs = {"smtpd": credentials.conf()}
+        with postfix.Postfix(work, confs, credentials.plugin_path) as server:
             print(f"\nPostfix on 127.0.0.1:{server.port}, smtpd chrooted in {server.queue}")
             print(f"Store {credentials.path}, user {USER}, password {PASSWORD}\n")
             transcript = send_mails(server, table)

@@ -114,7 +114,8 @@ class Scram:
         return (self.gs2 + self.bare).encode()
 
     def read_server_first(self, message):
-        found = re.fullmatch(r"r=([!-+\--~]+),s=([A-Za-z0-9+/=]+),i=([1-9][0-9]*)", message.decode())
+        found = re.fullmatch(
+            r"r=([!-+\--~]+),s=([A-Za-z0-9+/=]+),i=([1-9][0-9]*)", message.decode())
         assert found, message
         self.server_first = message.decode()
         self.full_nonce, self.salt = found[1], base64.b64decode(found[2], validate=True)

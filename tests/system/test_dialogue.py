@@ -97,7 +97,8 @@ class DialogueTest(harness.PostfixCase):
                     self.assertEqual(reply.raw, OK, talk.dialogue())
 
     def test_abort_of_plain_without_initial_response(self):
-        self.expect([("AUTH PLAIN", EMPTY_CHALLENGE), ("*", ABORTED), ("NOOP", b"250 2.0.0 Ok\r\n")])
+        self.expect([
+            ("AUTH PLAIN", EMPTY_CHALLENGE), ("*", ABORTED), ("NOOP", b"250 2.0.0 Ok\r\n")])
 
     def test_second_attempt_is_free_of_the_first(self):
         """Somebody fails, then somebody else logs in: his name and nothing else is logged."""
