@@ -45,8 +45,8 @@ enum auth_status glue_read_settings(const sasl_utils_t *utils, struct glue_setti
 {
     static bool drawn;
     const char *path = glue_option(utils, "decoy_keyfile", NULL);
-
     const char *stores = glue_option(utils, "auxprop_plugin", NULL);
+    enum auth_status status = AUTH_OK;
 
     ret->own_store = stores != NULL ? glue_list_has(stores, "lmdb")
                                     : glue_option(utils, "lmdb_path", NULL) != NULL;
@@ -54,14 +54,21 @@ enum auth_status glue_read_settings(const sasl_utils_t *utils, struct glue_setti
     ret->channel_binding =
         strcasecmp(glue_option(utils, "lmdb_channel_binding", "any"), "none") != 0;
     if (path != NULL) {
-        drawn = false;
-        return read_decoy_key(path, &ret->decoy_key);
+        status = read_decoy_key(path, &ret->decoy_key);
+        if (status == AUTH_OK) {
+            drawn = false;
+            return AUTH_OK;
+        }
+        /* Worse salts for names that do not exist are no reason to leave a server without AUTH. */
+        utils->log(NULL, SASL_LOG_ERR,
+                   "sasl-lmdb: decoy_keyfile %s: %s; decoys last as long as this process", path,
+                   auth_status_text(status));
     }
     if (drawn) {
         /* Initialised again in the same process: salts already shown must not change. */
         return AUTH_OK;
     }
-    enum auth_status status = crypto_random(ret->decoy_key.bytes, sizeof ret->decoy_key.bytes);
+    status = crypto_random(ret->decoy_key.bytes, sizeof ret->decoy_key.bytes);
     drawn = status == AUTH_OK;
     return status;
 }

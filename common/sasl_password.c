@@ -102,6 +102,10 @@ enum auth_status password_check(struct exchange *x, const struct mech_identity *
     status = exchange_identify(x, who, no_props, SASL_CU_EXTERNALLY_VERIFIED, &verdict);
     if (status == AUTH_OK) {
         status = verdict == AUTH_OK ? checkpass(x, password) : verdict;
+        if (auth_status_is_outage(status)) {
+            struct mech_server *engine = x->engine;
+            engine->detail = "what pwcheck_method names does not answer";
+        }
     }
     /* What earlier attempts asked for has been filled by these lookups too. */
     props_erase_all(x->sparams);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "sasl_glue.h"
 
@@ -27,6 +28,11 @@ static struct {
     struct store *store;
     enum auth_status complained; /* the outage logged last */
     time_t complained_at;
+
+    /* Why the store could not be opened at initialisation, and who found out. */
+    enum auth_status first_failure;
+    struct detail first_detail;
+    uid_t first_user;
 } plugin = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 bool plugin_is_configured(void)
@@ -72,6 +78,18 @@ static enum auth_status open_locked(struct detail *detail)
     return store_open(&options, &plugin.store, detail);
 }
 
+/*
+ * Inside a jail, or as a user with fewer rights, a second try fails for reasons that mislead: what
+ * root could not open is not to be opened to that user. The first reason is the true one.
+ */
+static void prefer_first_failure(enum auth_status *status, struct detail *detail)
+{
+    if (plugin.first_failure != AUTH_OK && geteuid() != plugin.first_user) {
+        *status = plugin.first_failure;
+        *detail = plugin.first_detail;
+    }
+}
+
 enum auth_status plugin_store(const sasl_utils_t *utils, struct store **ret)
 {
     struct detail detail = {{0}};
@@ -81,6 +99,9 @@ enum auth_status plugin_store(const sasl_utils_t *utils, struct store **ret)
     }
     pthread_mutex_lock(&plugin.lock);
     enum auth_status status = open_locked(&detail);
+    if (status != AUTH_OK) {
+        prefer_first_failure(&status, &detail);
+    }
     *ret = plugin.store;
     pthread_mutex_unlock(&plugin.lock);
     if (status != AUTH_OK) {
@@ -189,6 +210,9 @@ GLUE_EXPORT int sasl_auxprop_plug_init(const sasl_utils_t *utils, int max_versio
         if (plugin.configured) {
             status = open_locked(&detail);
         }
+        plugin.first_failure = status;
+        plugin.first_detail = detail;
+        plugin.first_user = geteuid();
     }
     pthread_mutex_unlock(&plugin.lock);
     if (status != AUTH_OK) {

@@ -165,15 +165,25 @@ int plugin_write(void *glob_context, sasl_server_params_t *sparams, struct propc
     struct buf prepared;
 
     (void)glob_context;
-    if (!plugin_is_writable()) {
+    if (!plugin_is_configured()) {
         /* Any other answer would make the stock saslpasswd2 fail for everybody's store. */
         return SASL_CONSTRAINT_VIOLAT;
     }
     if (ctx == NULL) {
+        /*
+         * "May properties be stored?" A no would make libsasl2 pass us over and saslpasswd2 report
+         * success for a password that went nowhere; the refusal below makes it fail.
+         */
         return SASL_OK;
     }
     if (sparams == NULL || user == NULL) {
         return SASL_BADPARAM;
+    }
+    if (!plugin_is_writable()) {
+        sparams->utils->log(sparams->utils->conn, SASL_LOG_ERR,
+                            "sasl-lmdb: this service may not change the store: set "
+                            "\"lmdb_writable: yes\" in its SASL configuration");
+        return SASL_CONSTRAINT_VIOLAT;
     }
     const struct propval *props = sparams->utils->prop_get(ctx);
     if (props == NULL) {

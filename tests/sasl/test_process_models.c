@@ -30,6 +30,7 @@ static const struct host_user users[] = {
 };
 
 static struct store_dir store;
+static char jail[] = "/tmp/sasl-lmdb-jail-XXXXXX";
 
 /* libsasl2's code of a CRAM-MD5 login. No cmocka assertion: also called in threads. */
 static int login(const char *user, const char *password)
@@ -105,11 +106,6 @@ static bool become_nobody(void)
 /* Postfix smtpd: initialises as root outside, looks up as another user inside the jail. */
 static int postfix(void)
 {
-    char jail[] = "/tmp/sasl-lmdb-jail-XXXXXX";
-
-    if (mkdtemp(jail) == NULL) {
-        return 90;
-    }
     host_start();
     bool jailed = chroot(jail) == 0 && chdir("/") == 0 && become_nobody();
     return jailed ? logins_work() : 91;
@@ -223,7 +219,42 @@ static int imapd(void)
 static void model_postfix(void **state)
 {
     (void)state;
+    assert_non_null(mkdtemp(jail));
     in_a_process(postfix);
+    assert_int_equal(rmdir(jail), 0);
+}
+
+/* The reason root met at start is the one that is told, not what a jailed user meets later. */
+static int postfix_without_key(void)
+{
+    char hidden[112];
+
+    snprintf(hidden, sizeof hidden, "%s.hidden", store.key_path);
+    if (rename(store.key_path, hidden) != 0) {
+        return 90;
+    }
+    host_start();
+    bool jailed = chroot(jail) == 0 && chdir("/") == 0 && become_nobody();
+    if (!jailed) {
+        return 91;
+    }
+    if (login("alice", "secret") != SASL_UNAVAIL) {
+        return 1;
+    }
+    return strstr(host_log(), store.key_path) != NULL ? 0 : 2;
+}
+
+static void a_jailed_server_tells_the_first_reason(void **state)
+{
+    char hidden[112];
+
+    (void)state;
+    snprintf(hidden, sizeof hidden, "%s.hidden", store.key_path);
+    snprintf(jail, sizeof jail, "/tmp/sasl-lmdb-jail-XXXXXX");
+    assert_non_null(mkdtemp(jail));
+    in_a_process(postfix_without_key);
+    assert_int_equal(rename(hidden, store.key_path), 0);
+    assert_int_equal(rmdir(jail), 0);
 }
 
 static void model_exim(void **state)
@@ -334,6 +365,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(model_postfix),
+        cmocka_unit_test(a_jailed_server_tells_the_first_reason),
         cmocka_unit_test(model_exim),
         cmocka_unit_test(model_slapd),
         cmocka_unit_test(model_sendmail),

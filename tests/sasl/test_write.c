@@ -128,8 +128,11 @@ static void refused_where_not_writable(void **state)
     host_stop();
     host_option("lmdb_writable", NULL);
     host_start();
-    assert_int_equal(sasl_auxprop_store(NULL, NULL, NULL), SASL_CONSTRAINT_VIOLAT);
     assert_int_equal(put_property("frank", "userPassword", "changed", 7), SASL_CONSTRAINT_VIOLAT);
+    assert_non_null(strstr(host_log(), "lmdb_writable: yes"));
+    /* libsasl2 must not report success for a password that went nowhere. */
+    assert_int_equal(setpass("frank", "changed", 0), SASL_CONSTRAINT_VIOLAT);
+    assert_int_equal(setpass("frank", NULL, SASL_SET_DISABLE), SASL_CONSTRAINT_VIOLAT);
     assert_int_equal(plain("frank", "pw"), SASL_OK);
     host_stop();
     host_option("lmdb_writable", "yes");
