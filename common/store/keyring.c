@@ -299,6 +299,19 @@ const struct key *keyring_find(const struct keyring *ring, const uint8_t store_i
     return NULL;
 }
 
+uint32_t keyring_latest(const struct keyring *ring, const uint8_t store_id[STORE_ID_SIZE])
+{
+    uint32_t latest = 0;
+
+    for (size_t i = 0; i < ring->n; i++) {
+        if (memcmp(ring->keys[i].store_id, store_id, STORE_ID_SIZE) == 0 &&
+            ring->keys[i].id > latest) {
+            latest = ring->keys[i].id;
+        }
+    }
+    return latest;
+}
+
 static void put_line(struct buf *b, const struct key_line *line)
 {
     buf_put_decimal(b, line->id);

@@ -49,6 +49,9 @@ void keyring_free(struct keyring *ring);
 const struct key *keyring_find(const struct keyring *ring, const uint8_t store_id[STORE_ID_SIZE],
                                uint32_t id);
 
+/* The largest id among the keys of this store, 0 if there is none. */
+uint32_t keyring_latest(const struct keyring *ring, const uint8_t store_id[STORE_ID_SIZE]);
+
 /*
  * Adds a new random key for store_id to the file, making the file if needed (directory must
  * exist), written to a temporary file, synced and renamed. mode and gid as given ((gid_t)-1: leave
@@ -58,7 +61,8 @@ MUST_USE enum auth_status keyring_add(const char *path, const uint8_t store_id[S
                                       mode_t mode, gid_t gid, uint32_t *ret_id,
                                       struct detail *detail);
 
-/* Removes one key from the file, the same way. Removing the last key removes the file. */
+/* Removes one key from the file, the same way. Removing the last key removes the file. Absent is
+ * fine. */
 MUST_USE enum auth_status keyring_remove(const char *path, const uint8_t store_id[STORE_ID_SIZE],
                                          uint32_t id, struct detail *detail);
 

@@ -138,10 +138,10 @@ kv_scan(struct kv_txn *txn, unsigned table, struct slice prefix,
  * The same, for all keys behind `after` (empty: all). A visit() may write to other tables of the
  * transaction.
  */
-MUST_USE enum auth_status
-kv_scan_after(struct kv_txn *txn, unsigned table, struct slice after,
-              enum auth_status (*visit)(void *ctx, struct slice key, struct slice value),
-              void *ctx);
+MUST_USE enum auth_status kv_scan_after(struct kv_txn *txn, unsigned table, struct slice after,
+                                        enum auth_status (*visit)(void *ctx, struct slice key,
+                                                                  struct slice value),
+                                        void *ctx);
 
 /* Calls visit() for the name of each table of the file, as kv_scan() does. */
 MUST_USE enum auth_status kv_each_table(struct kv_txn *txn,

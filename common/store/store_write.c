@@ -212,8 +212,8 @@ void store_batch_release(struct store_batch *batch)
     crypto_wipe(batch, sizeof *batch);
 }
 
-enum auth_status store_write_batch(struct store *store, const struct record *records, size_t n,
-                                   size_t *ret_new, struct detail *detail)
+static enum auth_status write_records(struct store *store, const struct record *records, size_t n,
+                                      bool whole, size_t *ret_new, struct detail *detail)
 {
     struct store_batch batch;
     enum auth_status status = store_batch_init(&batch, store, records, n);
@@ -221,10 +221,23 @@ enum auth_status store_write_batch(struct store *store, const struct record *rec
     if (status != AUTH_OK) {
         return status;
     }
+    batch.whole = whole;
     status = kv_write(store->kv, KV_SHARED, batch_run, &batch, detail);
     if (status == AUTH_OK && ret_new != NULL) {
         *ret_new = batch.n_new;
     }
     store_batch_release(&batch);
     return status;
+}
+
+enum auth_status store_write_batch(struct store *store, const struct record *records, size_t n,
+                                   size_t *ret_new, struct detail *detail)
+{
+    return write_records(store, records, n, false, ret_new, detail);
+}
+
+enum auth_status store_replace_batch(struct store *store, const struct record *records, size_t n,
+                                     size_t *ret_new, struct detail *detail)
+{
+    return write_records(store, records, n, true, ret_new, detail);
 }

@@ -10,7 +10,7 @@ import sys
 HOMES = {
     r"<sasl/": r"common/sasl_[a-z_]+\.[ch]|plugins/.*",
     r"<openssl/": r"common/base/crypto\.c",
-    r"<lmdb\.h>": r"common/store/store_lmdb\.c",
+    r"<lmdb\.h>": r"common/store/store_lmdb(_tables)?\.c",
     r"<stringprep\.h>": r"common/engine/identity\.c",
     r"<crypt\.h>": r"common/engine/verifier\.c",
     r"<jansson\.h>": r"tools/.*",
