@@ -59,7 +59,8 @@ class LmdbStore:
         return run([program, "-f", self.path, "-k", self.key, *arguments], secret)
 
     def create(self, *options):
-        must(self.tool("init", *options))
+        # Where the account sasl-lmdb exists init would give it the files, and it could not enter.
+        must(self.tool("init", "--owner", "root", *options))
         for path in (self.path, self.path + "-lock", self.key):
             mode = os.stat(path).st_mode & 0o777
             if mode != 0o600:
