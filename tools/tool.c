@@ -9,6 +9,7 @@
 
 #include "engine/identity.h"
 #include "privilege.h"
+#include "store/store_generation.h"
 
 enum {
     MESSAGE_MAX = 2048, /* bytes of one message, before escaping */
@@ -199,6 +200,10 @@ enum auth_status tool_open_store(const struct tool *tool, bool writable, struct 
     status = store_open(&options, ret, &detail);
     if (status != AUTH_OK) {
         return tool_report(tool, status, &detail, "%s", tool->store_path);
+    }
+    /* What a killed restore or rekey left behind. If it stays, it only takes room. */
+    if (writable && store_sweep(*ret, NULL) != AUTH_OK) {
+        return AUTH_OK;
     }
     return AUTH_OK;
 }

@@ -54,6 +54,10 @@ extern const struct verb verb_verify;
 extern const struct verb verb_enable;
 extern const struct verb verb_disable;
 extern const struct verb verb_import;
+extern const struct verb verb_check;
+extern const struct verb verb_backup;
+extern const struct verb verb_restore;
+extern const struct verb verb_rekey;
 extern const struct verb verb_export;
 
 /* The exit code for a status. */

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sasl-lmdb rekey: all accounts sealed again under a new key. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "key_helper.h"
+#include "progress.h"
+#include "store/store_rekey.h"
+#include "tool.h"
+
+enum { OPTION_PREPARE = TOOL_LONG_ONLY, OPTION_RETIRE, OPTION_RETIRE_NOW };
+
+static const struct option longs[] = {{"prepare", no_argument, NULL, OPTION_PREPARE},
+                                      {"retire", no_argument, NULL, OPTION_RETIRE},
+                                      {"retire-now", no_argument, NULL, OPTION_RETIRE_NOW},
+                                      TOOL_COMMON_OPTIONS};
+
+static const char usage[] =
+    "Usage: sasl-lmdb rekey [OPTION]...\n"
+    "Makes a new key and seals all accounts again under it. Servers go on: those that can\n"
+    "read the key file read it again, and for those that cannot (a jail) the accounts are kept\n"
+    "under the old key too, until that is retired. Can be run again after being killed.\n"
+    "\n"
+    "      --prepare            only add the new key to the key file\n"
+    "      --retire             end the use of the old key: remove it from the key file, and\n"
+    "                           the accounts kept under it. Restart servers in jails before\n"
+    "                           (Postfix: \"postfix reload\"); they answer 454 otherwise\n"
+    "      --retire-now         make a new key and retire the old one at once: for a key that\n"
+    "                           others may have\n"
+    "  -f STORE, -k KEYFILE     data file and key file\n"
+    "\n"
+    "Backups made under a retired key can only be restored with a copy of that key. Parts of\n"
+    "the store file that are free may hold accounts under the old key until they are used\n"
+    "again: whoever has the old key and the file can read those.\n";
+
+enum rekey_mode { REKEY_KEEP, REKEY_PREPARE, REKEY_RETIRE, REKEY_RETIRE_NOW };
+
+struct rekey {
+    const struct tool *tool;
+    enum rekey_mode mode;
+    struct key_helper helper;
+    struct store *store;
+    struct store_key_state state;
+    struct detail detail;
+};
+
+static void show(void *ctx, uint64_t done, uint64_t all)
+{
+    progress_show(ctx, done, all == 0 ? -1 : (double)done / (double)all);
+}
+
+/* A key that is in the file but not in use yet: from --prepare, or a run that was killed. */
+static enum auth_status make_key(struct rekey *rekey)
+{
+    struct store_key_state *state = &rekey->state;
+
+    if (state->latest > state->active) {
+        printf("Key %" PRIu32 " is in %s already.\n", state->latest, rekey->tool->key_path);
+        return AUTH_OK;
+    }
+    enum auth_status status =
+        key_helper_add(&rekey->helper, state->store_id, &state->latest, &rekey->detail);
+    if (status == AUTH_OK) {
+        printf("Added key %" PRIu32 " to %s.\n", state->latest, rekey->tool->key_path);
+    }
+    return status;
+}
+
+static enum auth_status seal_again(struct rekey *rekey)
+{
+    struct progress progress;
+    enum auth_status status = make_key(rekey);
+
+    if (status != AUTH_OK || !tool_flush(rekey->tool)) {
+        return status;
+    }
+    progress_init(&progress, "accounts");
+    const struct store_watch watch = {show, &progress};
+    status = store_rekey(rekey->store, rekey->state.latest, &watch, &rekey->detail);
+    progress_clear(&progress);
+    if (status == AUTH_OK) {
+        rekey->state.previous = rekey->state.active;
+        rekey->state.active = rekey->state.latest;
+        printf("All accounts are sealed under key %" PRIu32 ".\n", rekey->state.active);
+    }
+    return status;
+}
+
+static enum auth_status retire(struct rekey *rekey)
+{
+    enum auth_status status = store_rekey_retire(rekey->store, &rekey->detail);
+
+    if (status == AUTH_OK) {
+        status = key_helper_remove_older(&rekey->helper, rekey->state.store_id, rekey->state.active,
+                                         &rekey->detail);
+    }
+    if (status == AUTH_OK) {
+        printf("The keys before key %" PRIu32 " are retired. Backups made under them can no longer "
+               "be restored.\n",
+               rekey->state.active);
+    }
+    return status;
+}
+
+static enum auth_status change_keys(struct rekey *rekey)
+{
+    switch (rekey->mode) {
+    case REKEY_PREPARE:
+        return make_key(rekey);
+    case REKEY_RETIRE:
+        return retire(rekey);
+    default:
+        break;
+    }
+    enum auth_status status = seal_again(rekey);
+    if (status == AUTH_OK && rekey->mode == REKEY_RETIRE_NOW) {
+        return retire(rekey);
+    }
+    if (status == AUTH_OK) {
+        printf("Servers that know only key %" PRIu32 " are served until \"sasl-lmdb rekey "
+               "--retire\".\n",
+               rekey->state.previous);
+    }
+    return status;
+}
+
+static int rekey(const struct tool *tool, enum rekey_mode mode)
+{
+    struct rekey rekey = {.tool = tool, .mode = mode};
+
+    if (!key_helper_start(&rekey.helper, tool)) {
+        return TOOL_FAILED;
+    }
+    enum auth_status status = tool_open_store(tool, true, &rekey.store);
+    if (status == AUTH_OK) {
+        status = store_key_state(rekey.store, &rekey.state, &rekey.detail);
+        if (status == AUTH_OK) {
+            status = change_keys(&rekey);
+        }
+        if (status != AUTH_OK) {
+            tool_report(tool, status, &rekey.detail, "%s", tool->store_path);
+        }
+        store_close(rekey.store);
+    }
+    key_helper_stop(&rekey.helper);
+    return tool_exit_code(status);
+}
+
+static int run(struct tool *tool, int argc, char **argv)
+{
+    const struct tool_options options = {":" TOOL_COMMON_LETTERS, longs};
+    enum rekey_mode mode = REKEY_KEEP;
+    int option;
+    int code = TOOL_DONE;
+
+    while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
+        if (mode != REKEY_KEEP) {
+            return tool_usage_error(tool, "one of --prepare, --retire, --retire-now");
+        }
+        mode = option == OPTION_PREPARE  ? REKEY_PREPARE
+               : option == OPTION_RETIRE ? REKEY_RETIRE
+                                         : REKEY_RETIRE_NOW;
+    }
+    if (option == TOOL_OPTIONS_STOP) {
+        return code;
+    }
+    if (optind != argc) {
+        return tool_usage_error(tool, "takes no arguments");
+    }
+    return rekey(tool, mode);
+}
+
+const struct verb verb_rekey = {
+    .name = "rekey",
+    .summary = "seal all accounts again under a new key",
+    .usage = usage,
+    .run = run,
+};
