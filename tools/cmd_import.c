@@ -53,7 +53,9 @@ static const char usage[] =
     "Exit status: 0 all lines are in, 1 lines were skipped or refused, 3 the import could\n"
     "not be finished (the message says from which line to go on).\n";
 
-static const struct import_format *const formats[] = {&import_tsv, &import_csv, &import_jsonl};
+static const struct import_format *const formats[] = {
+    &import_tsv,      &import_csv,    &import_jsonl, &import_dovecot,
+    &import_htpasswd, &import_shadow, &import_ldif};
 
 struct arguments {
     struct import_options import;

@@ -198,12 +198,13 @@ static enum auth_status open_source(struct import *import, const struct buf *tex
 static enum auth_status pass(struct import *import, const struct buf *text, bool store)
 {
     enum auth_status status = open_source(import, text);
-    if (status == AUTH_OK) {
+    const bool opened = status == AUTH_OK;
+    if (opened) {
         status = store ? import_load(import) : scan(import, import->options->dry_run);
     }
     progress_clear(&import->progress);
     close_source(import);
-    if (store && status != AUTH_OK) {
+    if (opened && store && status != AUTH_OK) {
         say_how_to_go_on(import);
     }
     return status;

@@ -32,6 +32,8 @@ struct csv {
     size_t column[ROLES]; /* NO_COLUMN: there is none */
     size_t n_fields;      /* of the record at hand */
     struct slice field[COLUMNS_MAX];
+    struct buf user; /* where quotation marks had to be taken out */
+    struct buf realm;
 };
 
 /* Where the text of a record stands when it ends. */
@@ -93,11 +95,16 @@ static void take_separator(struct csv *csv, struct slice *header)
 {
     static const char mark[] = "\xef\xbb\xbf";
     (void)!slice_take_literal(header, mark);
-    size_t comma = header->n;
-    size_t semicolon = header->n;
-    (void)slice_find(*header, ',', &comma);
-    (void)slice_find(*header, ';', &semicolon);
-    csv->separator = semicolon < comma ? ';' : ',';
+    bool quoted = false;
+    csv->separator = ',';
+    for (size_t i = 0; i < header->n; i++) {
+        uint8_t c = header->p[i];
+        quoted = quoted != (c == '"');
+        if (!quoted && (c == ',' || c == ';')) {
+            csv->separator = c;
+            break;
+        }
+    }
 }
 
 static enum auth_status fault(enum csv_end end, struct detail *why)
@@ -205,26 +212,30 @@ static enum auth_status begin(struct import_source *source, struct detail *why)
         return AUTH_NO_MEMORY;
     }
     source->state = csv;
+    buf_init(&csv->user, IMPORT_LINE_MAX);
+    buf_init(&csv->realm, IMPORT_LINE_MAX);
     for (size_t i = 0; i < ROLES; i++) {
         csv->column[i] = NO_COLUMN;
     }
     return read_header(source, csv, why);
 }
 
-static enum auth_status take_account(struct import_source *source, const struct csv *csv,
+static enum auth_status take_account(struct import_source *source, struct csv *csv,
                                      struct import_entry *ret, struct detail *why)
 {
-    struct slice realm = slice_of(NULL, 0);
-    if (csv->column[ROLE_REALM] != NO_COLUMN) {
-        realm = csv->field[csv->column[ROLE_REALM]];
+    struct buf *const out[ROLES] = {&csv->user, &csv->realm, &source->password};
+    struct slice value[ROLES] = {{NULL, 0}};
+    for (size_t i = 0; i < ROLES; i++) {
+        if (csv->column[i] != NO_COLUMN) {
+            unquote(csv->field[csv->column[i]], out[i], &value[i]);
+            if (buf_status(out[i]) != AUTH_OK) {
+                return buf_status(out[i]);
+            }
+        }
     }
     enum auth_status status =
-        import_take_name(source, csv->field[csv->column[ROLE_USER]], realm, &ret->record.who, why);
-    if (status != AUTH_OK) {
-        return status;
-    }
-    unquote(csv->field[csv->column[ROLE_PASSWORD]], &source->password, &ret->password);
-    status = buf_status(&source->password);
+        import_take_name(source, value[ROLE_USER], value[ROLE_REALM], &ret->record.who, why);
+    ret->password = value[ROLE_PASSWORD];
     return status == AUTH_OK ? import_check_password(ret->password, why) : status;
 }
 
@@ -250,7 +261,12 @@ static enum auth_status next(struct import_source *source, struct import_entry *
 
 static void end(struct import_source *source)
 {
-    free(source->state);
+    struct csv *csv = source->state;
+    if (csv != NULL) {
+        buf_release(&csv->user);
+        buf_release(&csv->realm);
+        free(csv);
+    }
 }
 
 const struct import_format import_csv = {

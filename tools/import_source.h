@@ -87,6 +87,10 @@ struct import_format {
 extern const struct import_format import_tsv;
 extern const struct import_format import_csv;
 extern const struct import_format import_jsonl;
+extern const struct import_format import_dovecot;
+extern const struct import_format import_htpasswd;
+extern const struct import_format import_shadow;
+extern const struct import_format import_ldif;
 
 /* The next account by whichever of next() and parse() the format has. Zeroes *ret first. */
 MUST_USE enum auth_status import_next(const struct import_format *format,
