@@ -22,8 +22,8 @@ CROSS_TEST_PACKAGES=(libsasl2-modules libgsasl-dev)
 # What the system tests use beside SERVER_PACKAGES.
 SYSTEM_TEST_PACKAGES=(gsasl sasl2-bin)
 
-# Servers that only some tests need, which are skipped by name without them. None so far.
-OPTIONAL_PACKAGES=()
+# What only some tests need, which are skipped by name without it.
+OPTIONAL_PACKAGES=(fail2ban)
 
 POLICY=/usr/sbin/policy-rc.d
 policy_is_ours=

@@ -31,6 +31,8 @@ PACKAGES = {
     "gsasl": "gsasl",
     "saslauthd": "sasl2-bin",
     "saslpasswd2": "sasl2-bin",
+    "fail2ban-regex": "fail2ban",
+    "fail2ban-client": "fail2ban",
 }
 
 STOCK = "--stock" in sys.argv
