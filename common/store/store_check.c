@@ -87,6 +87,7 @@ static void check_record(struct check *check, struct slice key, struct slice val
 
     if (status == AUTH_STORE_FOREIGN) {
         check->counts->later++;
+        finding->have_who = store_salvage_name(check->key, key, value, &finding->who);
         report(check, finding, "it was written by a later version");
     } else if (status != AUTH_OK) {
         finding->have_who = store_salvage_name(check->key, key, value, &finding->who);

@@ -266,8 +266,10 @@ static void killed_in_the_middle_it_can_be_run_again(void **state)
         struct store_key_state keys;
         pid_t pid = start(rekey_in_a_child, &scene);
 
-        usleep(i * 20000);
-        kill(pid, SIGKILL);
+        usleep(i * 15000);
+        if (i < ROUNDS - 1) {
+            kill(pid, SIGKILL); /* the last one may end */
+        }
         int end = finish(pid);
         assert_true(end == 0 || end == KILLED_BY + SIGKILL);
         assert_status(scene.f, store_key_state(scene.store, &keys, &scene.f->detail), AUTH_OK);
@@ -283,7 +285,8 @@ static void killed_in_the_middle_it_can_be_run_again(void **state)
         assert_sound(scene.f, scene.store, ACCOUNTS + 2);
     }
     print_message("killed before the end: %u of %d\n", halves, ROUNDS);
-    assert_true(halves > 0 && halves < ROUNDS);
+    assert_true(halves > 0);
+    assert_true(halves < ROUNDS);
     scene_end(&scene);
 }
 
