@@ -55,7 +55,7 @@ static const char usage[] =
 
 static const struct import_format *const formats[] = {
     &import_tsv,      &import_csv,    &import_jsonl, &import_dovecot,
-    &import_htpasswd, &import_shadow, &import_ldif};
+    &import_htpasswd, &import_shadow, &import_ldif,  &import_sasldb};
 
 struct arguments {
     struct import_options import;
@@ -151,25 +151,51 @@ static enum auth_status print_summary(const struct tool *tool, const struct impo
     return AUTH_OK;
 }
 
-/* The file is opened before the store: as root, who may not be root any longer after that. */
-static int import(const struct tool *tool, struct arguments *arguments, const char *name)
+/* Before the store is opened: as root, who may not be root any longer after that. */
+static enum auth_status open_input(const struct tool *tool, struct import_options *import,
+                                   const char *path, struct buf *text)
 {
-    bool standard_input = strcmp(name, "-") == 0;
+    struct detail detail = {.text = ""};
+    import->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (import->fd < 0) {
+        tool_say(tool, "%s: cannot be opened: %s", path, strerror(errno));
+        return AUTH_UNAVAILABLE;
+    }
+    if (import->format->load == NULL) {
+        return AUTH_OK;
+    }
+    enum auth_status status = import->format->load(path, text, &detail);
+    if (status == AUTH_OK) {
+        import->text = text;
+    } else if (status != AUTH_CONTINUE) {
+        return tool_report(tool, status, &detail, "%s", path);
+    }
+    return AUTH_OK;
+}
+
+static int import(const struct tool *tool, struct arguments *arguments, const char *path)
+{
+    struct import_options *options = &arguments->import;
     struct import_counts counts;
-    arguments->import.name = standard_input ? "standard input" : name;
-    arguments->import.fd = STDIN_FILENO;
-    arguments->import.default_realm = arguments->realm;
-    if (!standard_input) {
-        arguments->import.fd = open(name, O_RDONLY | O_CLOEXEC);
+    struct buf text;
+    enum auth_status status = AUTH_OK;
+
+    buf_init(&text, LINE_READER_MEMORY);
+    options->default_realm = arguments->realm;
+    options->name = path;
+    options->fd = STDIN_FILENO;
+    if (strcmp(path, "-") == 0) {
+        options->name = "standard input";
+    } else {
+        status = open_input(tool, options, path, &text);
     }
-    if (arguments->import.fd < 0) {
-        tool_say(tool, "%s: cannot be opened: %s", name, strerror(errno));
-        return TOOL_FAILED;
+    if (status == AUTH_OK) {
+        status = import_run(tool, options, &counts);
     }
-    enum auth_status status = import_run(tool, &arguments->import, &counts);
-    if (!standard_input) {
-        close(arguments->import.fd);
+    if (options->fd > STDIN_FILENO) {
+        close(options->fd);
     }
+    buf_release(&text);
     if (status != AUTH_OK) {
         return tool_exit_code(status);
     }

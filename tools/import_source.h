@@ -69,6 +69,12 @@ struct import_format {
     size_t line_max;  /* longer lines are bad lines */
     bool whole;       /* an account that exists becomes what the source says, flags and all */
 
+    /*
+     * Turns a file that is no text into text, before the store is opened (root may not be root any
+     * longer after that); may be NULL. AUTH_CONTINUE if the file is to be read as it is.
+     */
+    enum auth_status (*load)(const char *path, struct buf *ret, struct detail *detail);
+
     /* Before the first call of next(); may be NULL. Errors as for next(). */
     enum auth_status (*begin)(struct import_source *source, struct detail *why);
 
@@ -91,6 +97,7 @@ extern const struct import_format import_dovecot;
 extern const struct import_format import_htpasswd;
 extern const struct import_format import_shadow;
 extern const struct import_format import_ldif;
+extern const struct import_format import_sasldb;
 
 /* The next account by whichever of next() and parse() the format has. Zeroes *ret first. */
 MUST_USE enum auth_status import_next(const struct import_format *format,

@@ -103,6 +103,9 @@ MUST_USE enum auth_status kv_write(struct kv_env *env, enum kv_company company,
                                    enum auth_status (*run)(struct kv_txn *txn, void *ctx),
                                    void *ctx, struct detail *detail);
 
+/* The table without a name that every LMDB file has; ours keep the names of the others there. */
+#define KV_UNNAMED ""
+
 /*
  * Inside a transaction. A table is a number valid in this transaction only. if_missing is what a
  * missing table means.

@@ -245,7 +245,8 @@ enum auth_status lmdb_open_table(struct kv_txn *txn)
     if (status != AUTH_OK) {
         return status;
     }
-    int rc = mdb_dbi_open(own.mdb, txn->wanted, 0, &handle.dbi);
+    const char *name = strcmp(txn->wanted, KV_UNNAMED) == 0 ? NULL : txn->wanted;
+    int rc = mdb_dbi_open(own.mdb, name, 0, &handle.dbi);
     if (rc == 0) {
         /* Only a commit keeps the handle. */
         rc = mdb_txn_commit(own.mdb);

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""sasl-lmdb import --format sasldb: Berkeley DB as saslpasswd2 writes it, LMDB and GDBM, and the
+text of db_dump and gdbm_dump."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import unittest
+
+import toolkit
+
+SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samples")
+# What the sample holds.
+PASSWORDS = {
+    "alice@example.org": b"pa,ss $w#rd: alice",
+    "bob@example.org": b"pa,ss $w#rd: bob",
+    "Carol Ünd@example.org": "pa,ss $w#rd: Carol Ünd".encode(),
+}
+SCRAM = b"SCRAM-SHA-1$4096:eHh4eHh4eHg=$" + base64.b64encode(b"s" * 20) + b":" + base64.b64encode(
+    b"t" * 20
+)
+
+
+def db_dump(items, format_="bytevalue"):
+    """The text db_dump prints for keys and values."""
+    lines = ["VERSION=3", f"format={format_}", "type=hash", "HEADER=END"]
+    for pair in items:
+        for part in pair:
+            if format_ == "bytevalue":
+                lines.append(" " + part.hex())
+            else:
+                lines.append(" " + "".join(
+                    "\\\\" if c == 92 else chr(c) if 32 <= c < 127 else f"\\{c:02x}" for c in part))
+    return "\n".join(lines + ["DATA=END", ""]).encode()
+
+
+def gdbm_dump(items):
+    """The text gdbm_dump prints."""
+    lines = ["# GDBM dump file created by GDBM version 1.23. 04/02/2022 on a day", "#:version=1.1",
+             "#:file=x", "#:uid=0,user=root,gid=0,group=root,mode=600", "#:format=standard",
+             "# End of header"]
+    for pair in items:
+        for part in pair:
+            text = base64.b64encode(part).decode()
+            lines.append(f"#:len={len(part)}")
+            lines += [text[i : i + 76] for i in range(0, len(text), 76)]
+    return "\n".join(lines + [f"#:count={len(items)}", "# End of data", ""]).encode()
+
+
+def item(user, realm, prop, value):
+    """A key and a value."""
+    return (b"\0".join((user, realm, prop)), value)
+
+
+class Sasldb(toolkit.ToolTest):
+    def setUp(self):
+        super().setUp()
+        self.store = self.new_store()
+
+    def load(self, path, *options, status=0):
+        """Imports a file; the summary and what was said."""
+        result = self.store.tool("import", "--format", "sasldb", "--json", *options, path)
+        self.assertEqual(result.status, status, result)
+        return json.loads(result.out) if result.out else None, result.err.decode()
+
+    def assert_sample(self, path):
+        """The file holds what the sample holds."""
+        counts, said = self.load(path)
+        self.assertEqual((counts["imported"], said), (3, ""))
+        for name, password in PASSWORDS.items():
+            self.assert_verifies(self.store, name, password)
+            self.assert_verifies(self.store, name, password[:-1], expected=False)
+
+    def test_sample(self):
+        sample = toolkit.contents(os.path.join(SAMPLES, "sasldb.dump"))
+        self.assert_sample(self.file("sasldb.dump", sample))
+        self.store = self.new_store(name="2.mdb", key="2.key")
+        result = self.store.tool("import", "--format", "sasldb", "--strict", "-", stdin=sample)
+        self.assertEqual((result.status, result.err), (0, b""), result)
+        self.assertEqual(len(self.store.names()), 3)
+
+    @unittest.skipUnless(shutil.which("saslpasswd2") and shutil.which("db_dump"), "no sasl2-bin")
+    def test_berkeley_db_made_by_saslpasswd2(self):
+        path = os.path.join(self.directory, "-sasldb2")
+        for name, password in PASSWORDS.items():
+            subprocess.run(
+                ["saslpasswd2", "-p", "-c", "-f", path, "-u", "Example.ORG", name.split("@")[0]],
+                input=password, check=True, timeout=toolkit.SECONDS, capture_output=True,
+            )
+        self.assert_sample(path)
+        # The realm is written as saslpasswd2 was given it, and kept in lower case.
+        listed = subprocess.run(["sasldblistusers2", "-f", path], capture_output=True,
+                                check=True, timeout=toolkit.SECONDS).stdout.decode()
+        self.assertEqual(sorted(listed.lower().splitlines()),
+                         sorted(line.lower() for line in self.store.names()))
+        before = self.store.digests()
+        self.load(path, "--dry-run")
+        self.assertEqual(self.store.digests(), before)
+        counts, _ = self.load(path, "--strict")
+        self.assertEqual(counts["replaced"], 3)
+        # A name like an option, from the directory it is in.
+        result = self.store.tool("import", "--format", "sasldb", "--dry-run", "--", "-sasldb2",
+                                 cwd=self.directory)
+        self.assertEqual(result.status, 0, result)
+
+    @unittest.skipUnless(shutil.which("mdb_load"), "no lmdb-utils")
+    def test_lmdb(self):
+        items = [item(name.split("@")[0].encode(), b"Example.ORG", b"userPassword", password)
+                 for name, password in PASSWORDS.items()]
+        dump = db_dump(items).replace(b"type=hash", b"type=btree")
+        path = os.path.join(self.directory, "sasldb2")
+        subprocess.run(["mdb_load", "-n", path], input=dump, check=True, timeout=toolkit.SECONDS)
+        os.chmod(path, 0o400)
+        os.unlink(path + "-lock")
+        self.assert_sample(path)
+        self.assertFalse(os.path.exists(path + "-lock"))
+        with open(path, "r+b") as file:
+            file.truncate(6000)
+        _, said = self.load(path, status=3)
+        self.assertIn("truncated", said)
+
+    @unittest.skipUnless(shutil.which("gdbm_load") and shutil.which("gdbm_dump"), "no gdbmtool")
+    def test_gdbm(self):
+        items = [item(name.split("@")[0].encode(), b"Example.ORG", b"userPassword", password)
+                 for name, password in PASSWORDS.items()]
+        dump = self.file("dump", gdbm_dump(items))
+        path = os.path.join(self.directory, "sasldb2")
+        subprocess.run(["gdbm_load", dump, path], check=True, timeout=toolkit.SECONDS)
+        os.chmod(path, 0o600)
+        self.assert_sample(path)
+
+    def test_texts(self):
+        items = [item(name.split("@")[0].encode(), b"Example.ORG", b"userPassword", password)
+                 for name, password in PASSWORDS.items()]
+        items.append(item(b"long", b"example.org", b"userPassword", b"\\p" * 400))
+        for text in (db_dump(items), db_dump(items, "print"), gdbm_dump(items)):
+            self.store = self.new_store("--verifiers", "scram-sha-1", name=f"{hash(text)}.mdb")
+            counts, said = self.load(self.file("text", text))
+            self.assertEqual((counts["imported"], said), (4, ""))
+            for name, password in PASSWORDS.items():
+                self.assert_verifies(self.store, name, password)
+            self.assert_verifies(self.store, "long@example.org", b"\\p" * 400)
+
+    def test_verifiers_are_kept(self):
+        self.set_password(self.store, "donor@example.org", b"secret")
+        result = self.store.tool("export", "--format", "jsonl", "--with-secrets", "--legacy")
+        donor = json.loads(result.out)
+        cram = base64.b64decode(donor["cmusaslsecretCRAM-MD5"])
+        plain = base64.b64decode(donor["cmusaslsecretPLAIN"])
+        both = [item(b"both", b"example.org", b"authPassword", SCRAM),
+                item(b"both", b"example.org", b"userPassword", b"secret")]
+        items = [
+            item(b"a", b"example.org", b"authPassword", SCRAM),
+            item(b"a", b"example.org", b"cmusaslsecretCRAM-MD5", cram),
+            item(b"a", b"example.org", b"cmusaslsecretPLAIN", plain),
+            item(b"a", b"example.org", b"cmusaslsecretDIGEST-MD5", b"d" * 16),
+            item(b"a", b"example.org", b"cmusaslsecretOTP", b"sha1"),
+        ]
+        # Neighbours in the file or not: an account is put together.
+        counts, said = self.load(self.file("dump", db_dump(items[:2] + both + items[2:])))
+        self.assertEqual((counts["imported"], said), (2, ""))
+        self.assertEqual(counts["mechanisms"]["CRAM-MD5"], 2)
+        result = self.store.tool("export", "--format", "jsonl", "--with-secrets", "--legacy",
+                                 "--user", "a@example.org")
+        kept = json.loads(result.out)
+        self.assertEqual(kept["authPassword"], [SCRAM.decode()])
+        for key in ("cmusaslsecretCRAM-MD5", "cmusaslsecretPLAIN"):
+            self.assertEqual(kept[key], donor[key])
+        self.assertEqual(kept["cmusaslsecretDIGEST-MD5"], [
+            {"realm": "example.org", "full_name": False, "latin1": False, "ha1": "64" * 16}])
+        self.assert_verifies(self.store, "both@example.org", b"secret")
+
+    def test_bad_accounts(self):
+        good = item(b"good", b"z.example", b"userPassword", b"x")
+        for bad, word in (
+            (item(b"a", b"example.org", b"userPassword", b""), "empty"),
+            (item(b"a", b"example.org", b"userPassword", b"Geheim\0"), "NUL"),
+            (item(b"a", b"example.org", b"userPassword", b"Geheim\xff"), "UTF-8"),
+            (item(b"a@b", b"example.org", b"userPassword", b"Geheim"), '"@"'),
+            (item(b"", b"example.org", b"userPassword", b"Geheim"), "empty"),
+            (item(b"a", b"", b"userPassword", b"Geheim"), "realm"),
+            (item(b"a", b"ex ample", b"userPassword", b"Geheim"), "realm"),
+            (item(b"a", b"example.org", b"cmusaslsecretOTP", b"Geheim"), "neither"),
+            (item(b"a", b"example.org", b"authPassword", b"Geheim"), "form"),
+            (item(b"a", b"example.org", b"cmusaslsecretCRAM-MD5", b"Geheim"), "form"),
+            (item(b"a", b"example.org", b"cmusaslsecretPLAIN", b"Geheim"), "form"),
+            (item(b"a", b"Example.org", b"cmusaslsecretDIGEST-MD5", b"d" * 16), "spelling"),
+        ):
+            counts, said = self.load(self.file("dump", db_dump([good, bad])), status=1)
+            self.assertEqual((counts["imported"], counts["skipped"]), (1, 1), said)
+            self.assertTrue(said.startswith("sasl-lmdb: import: account 1: "), said)
+            self.assertIn(word, said)
+            self.assertNotIn("Geheim", said)
+            self.assertEqual(said.count("\n"), 1)
+        counts, _ = self.load(self.file("dump", db_dump([good, bad])), "--from-line", "2")
+        self.assertEqual((counts["imported"], counts["skipped"]), (1, 0))
+
+    def test_texts_that_are_none(self):
+        good = db_dump([item(b"a", b"r.example", b"userPassword", b"Geheim")])
+        gdbm = gdbm_dump([item(b"a", b"r.example", b"userPassword", b"Geheim")])
+        for text in (
+            b"", b"\n", b"alice:secret\n", b"VERSION=2\n", good[:20], good[:-10], good[:-30],
+            good.replace(b"DATA=END", b" 00\nDATA=END"), good.replace(b" 61", b"61"),
+            good.replace(b" 61", b" 6"), good.replace(b" 61", b" 6G"),
+            db_dump([(b"version", b"Geheim")]), db_dump([(b"a\0b", b"Geheim")]),
+            gdbm[:60], gdbm[:-20], gdbm.replace(b"#:len=6\n", b"#:len=7\n"),
+            gdbm.replace(b"#:len=6\n", b"#:len=99999999\n"), gdbm.replace(b"R2Vo", b"*2Vo"),
+            gdbm.replace(b"#:len=6\n", b"#:len=600\n"),
+        ):
+            _, said = self.load(self.file("dump", text), status=1)
+            self.assertEqual(said.count("\n"), 1, (text, said))
+            self.assertNotIn("Geheim", said)
+            self.assertEqual(self.store.names(), [])
+        for path in ("/nonexistent", self.directory):
+            _, said = self.load(path, status=3)
+            self.assertEqual(said.count("\n"), 1, said)
+
+    @unittest.skipUnless(shutil.which("db_dump"), "no db-util")
+    def test_a_damaged_database(self):
+        head = b"\0" * 12 + (0x00061561).to_bytes(4, "little") + b"\xff" * 4096
+        _, said = self.load(self.file("sasldb2", head), status=3)
+        self.assertIn("could not read it", said)
+        self.assertEqual(self.store.names(), [])
+
+
+if __name__ == "__main__":
+    toolkit.main()

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sasldb_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "line_reader.h"
+#include "store/kv.h"
+
+enum { HEAD_SIZE = 32 };
+
+enum database { DATABASE_NONE, DATABASE_BERKELEY, DATABASE_GDBM, DATABASE_LMDB };
+
+/* Magic numbers are written in the byte order of the machine that made the file. */
+static const struct {
+    size_t offset;
+    uint32_t magic;
+    enum database database;
+} magics[] = {
+    {12, 0x00061561, DATABASE_BERKELEY}, /* hash */
+    {12, 0x00053162, DATABASE_BERKELEY}, /* tree */
+    {0, 0x13579acd, DATABASE_GDBM},      {0, 0x13579ace, DATABASE_GDBM},
+    {0, 0x13579acf, DATABASE_GDBM},      {0, 0x13579ad0, DATABASE_GDBM},
+    {0, 0x13579ad1, DATABASE_GDBM},      {16, 0xbeefc0de, DATABASE_LMDB},
+};
+
+static enum database recognise(const uint8_t head[HEAD_SIZE])
+{
+    for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++) {
+        uint32_t word = 0;
+        memcpy(&word, head + magics[i].offset, sizeof word);
+        if (word == magics[i].magic || word == __builtin_bswap32(magics[i].magic)) {
+            return magics[i].database;
+        }
+    }
+    return DATABASE_NONE;
+}
+
+static enum auth_status read_head(const char *path, uint8_t ret[HEAD_SIZE], struct detail *detail)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        return detail_set(detail, AUTH_UNAVAILABLE, "cannot be opened: %s", strerror(errno));
+    }
+    memset(ret, 0, HEAD_SIZE);
+    ssize_t n = pread(fd, ret, HEAD_SIZE, 0);
+    int error = errno;
+    close(fd);
+    /* A pipe cannot be looked into beforehand, and is text if anything. */
+    return n >= 0 || error == ESPIPE
+               ? AUTH_OK
+               : detail_set(detail, AUTH_UNAVAILABLE, "cannot be read: %s", strerror(error));
+}
+
+static const char *find_program(const char *const *candidates)
+{
+    for (; *candidates != NULL; candidates++) {
+        if (access(*candidates, X_OK) == 0) {
+            return *candidates;
+        }
+    }
+    return NULL;
+}
+
+/* Starts the program with its output in a pipe, nothing to read, and hardly an environment. */
+static int start(const char *program, char *const *argv, int output, pid_t *ret)
+{
+    char path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
+    char locale[] = "LC_ALL=C";
+    char *const environment[] = {path, locale, NULL};
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error != 0) {
+        return error;
+    }
+    error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (error == 0) {
+        error = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    }
+    if (error == 0) {
+        error = posix_spawn(ret, program, &actions, NULL, argv, environment);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+static bool ended_well(pid_t pid)
+{
+    int how = 0;
+    pid_t got = -1;
+    do {
+        got = waitpid(pid, &how, 0);
+    } while (got < 0 && errno == EINTR);
+    return got == pid && WIFEXITED(how) && WEXITSTATUS(how) == 0;
+}
+
+/* All that the program prints. Its own messages go where ours go. */
+static enum auth_status collect(const char *program, char *const *argv, struct buf *ret,
+                                struct detail *detail)
+{
+    int ends[2];
+    pid_t pid = -1;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return detail_set(detail, AUTH_UNAVAILABLE, "%s", strerror(errno));
+    }
+    int error = start(program, argv, ends[1], &pid);
+    close(ends[1]);
+    if (error != 0) {
+        close(ends[0]);
+        return detail_set(detail, AUTH_UNAVAILABLE, "%s cannot be started: %s", program,
+                          strerror(error));
+    }
+    enum line_result result = LINE_INTERRUPTED;
+    while (result == LINE_INTERRUPTED) {
+        result = line_reader_load(ends[0], ret, &error);
+    }
+    close(ends[0]);
+    if (!ended_well(pid) || result != LINE_READ) {
+        return detail_set(detail, AUTH_UNAVAILABLE, "%s could not read it", program);
+    }
+    return AUTH_OK;
+}
+
+/* A name that begins with "-" is still a name. */
+static char *plain_path(const char *path)
+{
+    const char *front = path[0] == '/' ? "" : "./";
+    size_t size = strlen(front) + strlen(path) + 1;
+    char *ret = malloc(size);
+    if (ret != NULL) {
+        memcpy(ret, front, strlen(front));
+        memcpy(ret + strlen(front), path, strlen(path) + 1);
+    }
+    return ret;
+}
+
+static enum auth_status dump(const char *const *candidates, const char *package, bool dash,
+                             const char *path, struct buf *ret, struct detail *detail)
+{
+    const char *program = find_program(candidates);
+    if (program == NULL) {
+        return detail_set(detail, AUTH_UNAVAILABLE,
+                          "%s is needed to read this file and is not there (Debian package %s); "
+                          "or let it write the text elsewhere and import that",
+                          candidates[0], package);
+    }
+    char *file = plain_path(path);
+    char *name = strdup(program);
+    char standard_output[] = "-";
+    char *const argv[] = {name, file, dash ? standard_output : NULL, NULL};
+    enum auth_status status =
+        file == NULL || name == NULL ? AUTH_NO_MEMORY : collect(program, argv, ret, detail);
+    free(file);
+    free(name);
+    return status;
+}
+
+static enum auth_status put_pair(void *ctx, struct slice key, struct slice value)
+{
+    struct buf *text = ctx;
+    buf_put_byte(text, ' ');
+    buf_put_hex(text, key.p, key.n);
+    buf_put_str(text, "\n ");
+    buf_put_hex(text, value.p, value.n);
+    buf_put_byte(text, '\n');
+    return buf_status(text);
+}
+
+static enum auth_status walk(struct kv_txn *txn, void *ctx)
+{
+    struct buf *text = ctx;
+    unsigned table = 0;
+    enum auth_status status = kv_table(txn, KV_UNNAMED, AUTH_STORE_FOREIGN, &table);
+    if (status != AUTH_OK) {
+        return status;
+    }
+    buf_clear(text);
+    buf_put_str(text, "VERSION=3\nformat=bytevalue\nHEADER=END\n");
+    status = kv_scan(txn, table, slice_of(NULL, 0), put_pair, text);
+    buf_put_str(text, "DATA=END\n");
+    return status == AUTH_OK ? buf_status(text) : status;
+}
+
+static enum auth_status dump_lmdb(const char *path, struct buf *ret, struct detail *detail)
+{
+    const struct kv_options options = {.writable = false, .nolock = true};
+    struct kv_env *env = NULL;
+    enum auth_status status = kv_open(path, &options, &env, detail);
+    if (status == AUTH_OK) {
+        status = kv_read(env, walk, ret, detail);
+    }
+    kv_close(env);
+    return status;
+}
+
+enum auth_status sasldb_file_read(const char *path, struct buf *ret, struct detail *detail)
+{
+    static const char *const db_dump[] = {"/usr/bin/db_dump", "/usr/bin/db5.3_dump",
+                                          "/usr/local/bin/db_dump", NULL};
+    static const char *const gdbm_dump[] = {"/usr/bin/gdbm_dump", "/usr/local/bin/gdbm_dump", NULL};
+    uint8_t head[HEAD_SIZE];
+    enum auth_status status = read_head(path, head, detail);
+    if (status != AUTH_OK) {
+        return status;
+    }
+    switch (recognise(head)) {
+    case DATABASE_BERKELEY:
+        return dump(db_dump, "db-util", false, path, ret, detail);
+    case DATABASE_GDBM:
+        return dump(gdbm_dump, "gdbmtool", true, path, ret, detail);
+    case DATABASE_LMDB:
+        return dump_lmdb(path, ret, detail);
+    default:
+        return AUTH_CONTINUE;
+    }
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The database files that hold a sasldb, as text that import_sasldb.c reads: what db_dump(1)
+ * prints, or gdbm_dump(1). By the file's own magic number:
+ *
+ *   Berkeley DB   Cyrus SASL 2.1 on Debian: read by db_dump of the Debian package db-util, which
+ *                 sasl2-bin depends on. A process of its own parses the file, not this one, and no
+ *                 library of a certain version is needed here.
+ *   GDBM          Cyrus SASL on Fedora and its kin: read by gdbm_dump.
+ *   LMDB          Cyrus SASL 2.2: read here, without its lock file, which nobody else may have
+ *                 written; so nobody may change the file meanwhile.
+ *
+ * The programs are taken from /usr/bin or /usr/local/bin, whatever PATH says.
+ */
+#ifndef SASL_LMDB_SASLDB_FILE_H
+#define SASL_LMDB_SASLDB_FILE_H
+
+#include "base/buf.h"
+#include "base/detail.h"
+#include "base/status.h"
+
+/*
+ * Reads a database file into ret. AUTH_CONTINUE if it is none of these and may be text already.
+ * AUTH_UNAVAILABLE, AUTH_NO_MEMORY, or what the store's layer says of an LMDB file.
+ */
+MUST_USE enum auth_status sasldb_file_read(const char *path, struct buf *ret,
+                                           struct detail *detail);
+
+#endif
