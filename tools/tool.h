@@ -51,6 +51,7 @@ extern const struct verb verb_init;
 extern const struct verb verb_list;
 extern const struct verb verb_show;
 extern const struct verb verb_verify;
+extern const struct verb verb_set;
 extern const struct verb verb_enable;
 extern const struct verb verb_disable;
 extern const struct verb verb_import;

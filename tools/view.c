@@ -75,25 +75,29 @@ void view_put_kinds(struct buf *b, unsigned kinds, const char *separator)
     }
 }
 
-/* One name of a list. crypt(3) hashes come from elsewhere and cannot be asked for. */
-static unsigned kind_by_name(struct slice name)
+/* Words that stand for several. */
+struct kind_word {
+    const char *word;
+    unsigned kinds;
+};
+
+static unsigned kind_by_name(struct slice name, const struct kind_word *words)
 {
-    if (slice_equal_nocase(name, slice_str("default"))) {
-        return VERIFIER_DEFAULT;
-    }
-    if (slice_equal_nocase(name, slice_str("strict"))) {
-        return VERIFIER_SCRAM;
+    for (; words->word != NULL; words++) {
+        if (slice_equal_nocase(name, slice_str(words->word))) {
+            return words->kinds;
+        }
     }
     for (size_t i = 0; i < KINDS; i++) {
-        if (kind_names[i].kind != VERIFIER_CRYPT &&
-            slice_equal_nocase(name, slice_str(kind_names[i].name))) {
+        if (slice_equal_nocase(name, slice_str(kind_names[i].name))) {
             return kind_names[i].kind;
         }
     }
     return 0;
 }
 
-bool view_take_kinds(struct slice text, unsigned *ret, struct slice *ret_bad)
+static bool take_kinds(struct slice text, const struct kind_word *words, unsigned allowed,
+                       unsigned *ret, struct slice *ret_bad)
 {
     unsigned kinds = 0;
     bool more = true;
@@ -101,8 +105,8 @@ bool view_take_kinds(struct slice text, unsigned *ret, struct slice *ret_bad)
         struct slice name;
         slice_take_run(&text, ',', &name);
         more = slice_take_literal(&text, ",");
-        unsigned kind = kind_by_name(name);
-        if (kind == 0) {
+        unsigned kind = kind_by_name(name, words);
+        if (kind == 0 || (kind & ~allowed) != 0) {
             *ret_bad = name;
             return false;
         }
@@ -110,6 +114,20 @@ bool view_take_kinds(struct slice text, unsigned *ret, struct slice *ret_bad)
     }
     *ret = kinds;
     return true;
+}
+
+/* crypt(3) hashes come from elsewhere and cannot be asked for. */
+bool view_take_kinds(struct slice text, unsigned *ret, struct slice *ret_bad)
+{
+    static const struct kind_word words[] = {
+        {"default", VERIFIER_DEFAULT}, {"strict", VERIFIER_SCRAM}, {NULL, 0}};
+    return take_kinds(text, words, VERIFIER_DEFAULT, ret, ret_bad);
+}
+
+bool view_take_held_kinds(struct slice text, unsigned *ret, struct slice *ret_bad)
+{
+    static const struct kind_word words[] = {{"legacy", VERIFIER_LEGACY}, {NULL, 0}};
+    return take_kinds(text, words, VERIFIER_DEFAULT | VERIFIER_CRYPT, ret, ret_bad);
 }
 
 uint32_t view_iterations(const struct view *view)

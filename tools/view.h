@@ -47,6 +47,11 @@ void view_put_kinds(struct buf *b, unsigned kinds, const char *separator);
  */
 MUST_USE bool view_take_kinds(struct slice text, unsigned *ret, struct slice *ret_bad);
 
+/*
+ * The same for verifiers that accounts hold: crypt is among the names, and "legacy" is the word.
+ */
+MUST_USE bool view_take_held_kinds(struct slice text, unsigned *ret, struct slice *ret_bad);
+
 /* The smallest iteration count among the SCRAM verifiers, 0 if there are none. */
 uint32_t view_iterations(const struct view *view);
 
