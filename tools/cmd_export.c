@@ -39,7 +39,12 @@ static const char usage[] =
     "format has room for them. Verifiers are as good as passwords to some: guard the file.\n"
     "\n"
     "Formats:\n"
-    "  jsonl  a JSON object a line, with everything; import --format jsonl reads it back\n"
+    "  jsonl    a JSON object a line, with everything; import --format jsonl reads it back\n"
+    "  dovecot  a passwd-file; it has room for one verifier a user: the strongest\n"
+    "  ldif     entries for OpenLDAP under --base, with authPassword; they need the schema\n"
+    "           sasl-lmdb.schema\n"
+    "  sql      statements for the stock sql plugin: SCRAM verifiers in one column\n"
+    "In all but jsonl, an account that is disabled or expired goes without verifiers.\n"
     "\n"
     "      --format FORMAT      see above\n"
     "      --with-secrets       with the verifiers; the file becomes readable for its owner\n"
@@ -54,7 +59,8 @@ static const char usage[] =
     "Exit status: 0 all accounts are written, 1 an account or the output was refused, 3 the\n"
     "store or the output failed.\n";
 
-static const struct export_format *const formats[] = {&export_jsonl};
+static const struct export_format *const formats[] = {&export_jsonl, &export_dovecot, &export_ldif,
+                                                      &export_sql};
 
 struct request {
     const struct export_format *format;
@@ -86,7 +92,7 @@ static enum auth_status put(void *ctx, const struct record *record)
     if (!exporting->format->carries_state) {
         bool usable = record_verdict(record, export->now) == AUTH_OK;
         export->withheld += !usable && kinds != 0;
-        export->expiring += usable && record->expires != 0;
+        export->expiring += usable && kinds != 0 && record->expires != 0;
         kinds = usable ? kinds : 0;
     }
     enum auth_status status = exporting->format->put(export, record, kinds, &why);
@@ -322,6 +328,13 @@ static const char *fault(const struct request *request)
     }
     if (request->legacy && !request->with_secrets) {
         return "--legacy says which secrets; it goes with --with-secrets";
+    }
+    if (request->format->needs_base != (request->base != NULL)) {
+        return request->base == NULL ? "--base is missing: the entry that the accounts go under"
+                                     : "--base is for LDIF";
+    }
+    if (request->base != NULL && request->base[0] == '\0') {
+        return "--base is empty";
     }
     if (request->legacy && (request->format->kinds & VERIFIER_LEGACY) == 0) {
         return "--legacy: this format cannot carry legacy verifiers";

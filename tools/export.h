@@ -35,6 +35,7 @@ struct export
 struct export_format {
     const char *name;
     bool carries_state; /* flags and expiry: accounts that may not log in keep their verifiers */
+    bool needs_base;    /* --base has to be given */
     unsigned kinds;     /* what it can carry; legacy ones count as asked for by --legacy */
 
     /* Before the first account; may be NULL. */
@@ -52,5 +53,8 @@ struct export_format {
 };
 
 extern const struct export_format export_jsonl;
+extern const struct export_format export_dovecot;
+extern const struct export_format export_ldif;
+extern const struct export_format export_sql;
 
 #endif

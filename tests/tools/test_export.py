@@ -6,6 +6,8 @@ import hashlib
 import hmac
 import json
 import os
+import shutil
+import sqlite3
 import stat
 import unittest
 
@@ -201,6 +203,206 @@ class Jsonl(ExportTest):
         self.assertEqual(self.store.names(), before)
         for secret in scrams + [digest[0]["ha1"]]:
             self.assertNotIn(secret[-10:].encode(), result.err)
+
+
+class Formats(ExportTest):
+    """What other servers are given, read by their own programs where these are there."""
+
+    password = b"pa: ss,$w#rd'"
+
+    def setUp(self):
+        super().setUp()
+        self.store = self.new_store()
+        self.set_password(self.store, "alice@example.org", self.password)
+        self.set_password(self.store, "o'neill, +x@example.org", self.password)
+        self.set_password(self.store, "Grüße@example.org", self.password)
+        self.set_password(self.store, "off@example.org", self.password)
+        self.set_password(self.store, "old@example.org", self.password)
+        self.set_password(self.store, "soon@example.org", self.password)
+        self.set_password(self.store, "digest@example.org", self.password)
+        for arguments in (["disable", "off@example.org"],
+                          ["set", "--expires", "2001-01-01", "old@example.org"],
+                          ["set", "--expires", "2999-01-01", "soon@example.org"]):
+            self.assertEqual(self.store.tool(*arguments).status, 0)
+
+    def text(self, format_, *options, status=0, store=None):
+        """Runs an export; its output as text, and what was said."""
+        result = (store or self.store).tool("export", "--format", format_, *options)
+        self.assertEqual(result.status, status, result)
+        return result.out.decode(), result.err.decode()
+
+    def assert_nothing_secret(self, text):
+        """No verifier of alice's is in it, in any spelling."""
+        alice = self.export(self.store, "--with-secrets", "--legacy")[0]["alice@example.org"]
+        for value in alice["authPassword"]:
+            for part in scram(value)[2:]:
+                for form in (base64.b64encode(part).decode(), part.hex()):
+                    self.assertNotIn(form, text)
+        self.assertNotIn("SCRAM", text)
+
+    def drop_strong(self, *names):
+        """Leaves the legacy verifiers only."""
+        for name in names:
+            result = self.store.tool("set", "--drop", "scram-sha-1,scram-sha-256,scram-sha-512",
+                                     name)
+            self.assertEqual(result.status, 0, result)
+
+    def dovecot(self, *options):
+        """A passwd-file's second fields by its first ones, and what was said."""
+        text, said = self.text("dovecot", *options)
+        return dict(line.split(":")[:2] for line in text.splitlines()), said
+
+    def test_dovecot(self):
+        users, said = self.dovecot()
+        self.assertEqual(said, "")
+        self.assertEqual(set(users.values()), {"{CRYPT}*"})
+        self.assertEqual(len(users), 7)
+        users, said = self.dovecot("--with-secrets")
+        self.assertIn("2 of 7 accounts: disabled or expired", said)
+        self.assertIn("1 of 7 accounts: going to expire", said)
+        self.assertEqual({name for name, value in users.items() if value == "{CRYPT}*"},
+                         {"off@example.org", "old@example.org"})
+        scheme, value = users["alice@example.org"].split("}")
+        iterations, salt, stored, server = value.split(",")
+        self.assertEqual(scheme, "{SCRAM-SHA-256")
+        self.assertTrue(scram_matches(f"SCRAM-SHA-256${iterations}:{salt}${stored}:{server}",
+                                      self.password))
+
+    def test_dovecot_takes_the_next_best(self):
+        for drop, scheme, options in (
+            ("scram-sha-256", "SCRAM-SHA-1", []), ("scram-sha-1,scram-sha-512", "CRAM-MD5", ["--legacy"]),
+            ("cram-md5", "DIGEST-MD5", ["--legacy"]), ("digest-md5", "CRYPT", ["--legacy"]),
+        ):
+            self.assertEqual(self.store.tool("set", "--drop", drop, "alice@example.org").status, 0)
+            value = self.dovecot("--with-secrets", *options)[0]["alice@example.org"]
+            self.assertTrue(value.startswith("{" + scheme + "}"), value)
+            if scheme == "DIGEST-MD5":
+                self.assertEqual(value[12:], hashlib.md5(
+                    b"alice:example.org:" + self.password).hexdigest())
+        self.assertEqual(value, "{CRYPT}*")
+
+    def test_dovecot_cannot_hold_every_name(self):
+        self.set_password(self.store, "a:b@example.org", b"x")
+        self.set_password(self.store, "#a@example.org", b"x")
+        text, said = self.text("dovecot", status=1)
+        self.assertEqual(len(text.splitlines()), 7)
+        self.assertIn("a:b@example.org: a passwd-file cannot hold", said)
+        self.assertIn("2 of 9 accounts: refused", said)
+
+    def test_dovecot_there_and_back(self):
+        self.drop_strong("digest@example.org")
+        self.store.tool("set", "--drop", "cram-md5", "digest@example.org")
+        self.drop_strong("soon@example.org")
+        text, _ = self.text("dovecot", "--with-secrets", "--legacy")
+        target = self.new_store(name="2.mdb", key="2.key")
+        result = target.tool("import", "--format", "dovecot", "-", stdin=text.encode())
+        self.assertIn(b"2 locked accounts left out", result.out)
+        self.assertEqual(result.status, 0, result)
+        self.assert_verifies(target, "alice@example.org", self.password)
+        there = self.export(self.store, "--with-secrets", "--legacy")[0]
+        back = self.export(target, "--with-secrets", "--legacy")[0]
+        self.assertEqual(back["soon@example.org"]["cmusaslsecretCRAM-MD5"],
+                         there["soon@example.org"]["cmusaslsecretCRAM-MD5"])
+        digest, = back["digest@example.org"]["cmusaslsecretDIGEST-MD5"]
+        self.assertIn(digest, there["digest@example.org"]["cmusaslsecretDIGEST-MD5"])
+
+    @unittest.skipUnless(shutil.which("doveadm"), "no dovecot-core")
+    def test_dovecot_itself_agrees(self):
+        self.drop_strong("soon@example.org", "digest@example.org")
+        self.store.tool("set", "--drop", "cram-md5", "digest@example.org")
+        users, _ = self.dovecot("--with-secrets", "--legacy")
+        for name, scheme in (("alice@example.org", "{SCRAM-SHA-256}"),
+                             ("soon@example.org", "{CRAM-MD5}"),
+                             ("digest@example.org", "{DIGEST-MD5}")):
+            self.assertTrue(users[name].startswith(scheme), users[name])
+            for password, expected in ((self.password, True), (b"wrong", False)):
+                # The hash of a throw-away account and a test's password: no secret.
+                done = toolkit.run(["doveadm", "-O", "pw", "-u", name, "-t", users[name],
+                                    "-p", password])
+                self.assertEqual(done.status == 0, expected, (name, done))
+
+    def test_sql(self):
+        self.set_password(self.store, "back\\slash@example.org", b"x")
+        for options in ([], ["--with-secrets"]):
+            text, said = self.text("sql", *options, status=1)
+            self.assertIn("backslash", said)
+            database = sqlite3.connect(":memory:", isolation_level=None)
+            for _ in range(2):  # again changes nothing
+                database.executescript(text)
+            rows = {f"{user}@{realm}": value for user, realm, value in database.execute(
+                "SELECT username, realm, authPassword FROM sasl_accounts")}
+            database.close()
+            self.assertEqual(len(rows), 7)
+            if not options:
+                self.assertEqual(set(rows.values()), {None})
+                continue
+            self.assertIsNone(rows["off@example.org"])
+            self.assertIsNone(rows["old@example.org"])
+            for name in ("alice@example.org", "o'neill, +x@example.org", "Grüße@example.org"):
+                values = rows[name].split("\n")
+                self.assertEqual([scram(value)[0] for value in values],
+                                 ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+                for value in values:
+                    self.assertTrue(scram_matches(value, self.password))
+        self.assert_one_line(
+            self.store.tool("export", "--format", "sql", "--with-secrets", "--legacy"), 2, "legacy")
+
+    def test_ldif(self):
+        text, said = self.text("ldif", "--base", "ou=people,dc=example,dc=org")
+        self.assertEqual(said, "")
+        self.assertEqual(("\n" + text).count("\ndn:"), 7)
+        self.assert_nothing_secret(text)
+        self.assertNotIn("cmusaslsecret", text)
+        text, said = self.text("ldif", "--base", "dc=x", "--with-secrets")
+        self.assertIn("7 of 7 accounts: with legacy verifiers that were left out", said)
+        self.assertLessEqual(max(map(len, text.splitlines())), 76)
+        self.assertNotIn("cmusaslsecret", text)
+        self.assertIn("dn: uid=o'neill\\, \\+x@example.org,dc=x\n", text)
+        target = self.new_store(name="2.mdb", key="2.key")
+        result = target.tool("import", "--format", "ldif", "-", stdin=text.encode())
+        self.assertEqual(result.status, 1, result)
+        self.assertIn(b"imported 5 accounts: 5 new, 0 replaced; 2 lines skipped", result.out)
+        there = self.export(self.store, "--with-secrets")[0]
+        back = self.export(target, "--with-secrets")[0]
+        for name, account in back.items():
+            self.assertEqual(account["authPassword"], there[name]["authPassword"])
+        for options in (["--base", ""], []):
+            self.assert_one_line(self.store.tool("export", "--format", "ldif", *options), 2, "--base")
+        self.assert_one_line(self.store.tool("export", "--format", "sql", "--base", "x"), 2, "LDIF")
+
+    @unittest.skipUnless(os.access("/usr/sbin/slapadd", os.X_OK), "no slapd")
+    def test_openldap_takes_it(self):
+        crypt = self.file("passwd", b"crypt@example.org:$6$salt$" + b"x" * 86 + b"\n")
+        self.assertEqual(self.store.tool("import", "--format", "htpasswd", crypt).status, 0)
+        text, _ = self.text("ldif", "--base", "ou=a\\,b,dc=example,dc=org", "--with-secrets",
+                            "--legacy")
+        top = ("dn: dc=example,dc=org\nobjectClass: domain\ndc: example\n\n"
+               "dn: ou=a\\,b,dc=example,dc=org\nobjectClass: organizationalUnit\nou: a,b\n")
+        os.mkdir(os.path.join(self.directory, "db"))
+        schema = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "packaging",
+                              "openldap", "sasl-lmdb.schema")
+        conf = self.file("slapd.conf", f"""
+            include /etc/ldap/schema/core.schema
+            include /etc/ldap/schema/cosine.schema
+            include {schema}
+            modulepath /usr/lib/ldap
+            moduleload back_mdb
+            database mdb
+            suffix dc=example,dc=org
+            directory {self.directory}/db
+            """.replace("\n            ", "\n").encode())
+        for entries in (top.encode(), text.encode()):
+            done = toolkit.run(["/usr/sbin/slapadd", "-q", "-f", conf], stdin=entries)
+            self.assertEqual(done.status, 0, done)
+        done = toolkit.run(["/usr/sbin/slapcat", "-f", conf])
+        target = self.new_store(name="2.mdb", key="2.key")
+        result = target.tool("import", "--format", "ldif", "-", stdin=done.out)
+        self.assertIn(b"imported 6 accounts", result.out)
+        there = self.export(self.store, "--with-secrets")[0]
+        back = self.export(target, "--with-secrets")[0]
+        for name, account in back.items():
+            for key in ("authPassword", "crypt"):
+                self.assertEqual(sorted(account.get(key, [])), sorted(there[name].get(key, [])))
 
 
 class Output(ExportTest):
