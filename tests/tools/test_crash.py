@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""kill -9 of every verb that writes, at random instants: after each the store opens, check is
+clean, and every acknowledged account is there, verifier for verifier.
+
+SASL_LMDB_CRASH_ROUNDS says how many (100), SASL_LMDB_CRASH_SEED repeats a run.
+"""
+
+import json
+import os
+import random
+import subprocess
+import time
+
+import toolkit
+
+ROUNDS = int(os.environ.get("SASL_LMDB_CRASH_ROUNDS", "100"))
+SEED = int(os.environ.get("SASL_LMDB_CRASH_SEED", str(random.randrange(10**9))))
+ACCOUNTS = 120
+IMPORTED = 150
+REALM = "example.org"
+LATE = 1.15  # of the time a verb takes: some kills come too late
+
+
+class Crash(toolkit.ToolTest):
+    def setUp(self):
+        super().setUp()
+        print("seed", SEED, "rounds", ROUNDS)
+        self.random = random.Random(SEED)
+        self.store = self.new_store()
+        self.passwords = {f"user{i}@{REALM}": b"pw %d" % i for i in range(ACCOUNTS)}
+        lines = b"".join(
+            name.split("@")[0].encode() + b"\t" + REALM.encode() + b"\t" + password + b"\n"
+            for name, password in self.passwords.items()
+        )
+        result = self.store.tool("import", "--format", "tsv", "-", stdin=lines)
+        self.assertEqual(result.status, 0, result)
+        self.state = self.export()
+        self.assertEqual(len(self.state), ACCOUNTS)
+        self.backups = []
+        self.took = {}
+        self.counts = {}
+        self.serial = 0
+
+    def export(self):
+        """Every account with all its verifiers."""
+        result = self.store.tool("export", "--format", "jsonl", "--with-secrets", "--legacy")
+        self.assertEqual(result.status, 0, result)
+        accounts = [json.loads(line) for line in result.out.splitlines()]
+        return {f"{a['user']}@{a['realm']}": a for a in accounts if "user" in a}
+
+    def clean(self):
+        """check finds nothing."""
+        result = self.store.tool("check", "--json")
+        self.assertEqual(result.status, 0, result)
+        report = json.loads(result.out)
+        self.assertTrue(report["clean"] and report["complete"], report)
+        return report
+
+    def kill_at_random(self, verb, command, stdin=b""):
+        """Starts a verb and kills it. Returns its exit status, None if it was killed in time."""
+        took = self.took.get(verb, 0.3)
+        delay = self.random.uniform(0, took * LATE)
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            start = time.monotonic()
+            try:
+                process.stdin.write(stdin)
+                process.stdin.close()
+            except BrokenPipeError:
+                pass
+            try:
+                process.wait(delay)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            status = process.returncode
+            said = process.stderr.read()
+        killed = status == -9
+        if not killed:
+            self.assertEqual(status, 0, (verb, said))
+            self.took[verb] = 0.5 * took + 0.5 * (time.monotonic() - start)
+        else:
+            self.took[verb] = took * 1.01
+        done = self.counts.setdefault(verb, [0, 0])
+        done[killed] += 1
+        return None if killed else status
+
+    def assert_password(self, name):
+        self.assert_verifies(self.store, name, self.passwords[name])
+
+    def only_changed(self, after, names):
+        """All other accounts are as they were."""
+        for name in self.state.keys() | after.keys():
+            if name not in names:
+                self.assertEqual(after.get(name), self.state.get(name), name)
+
+    def some(self):
+        return self.random.choice(sorted(self.state))
+
+    # One for each verb: kills it, and checks what may have changed.
+
+    def verb_set(self):
+        self.serial += 1
+        name = self.random.choice([self.some(), f"new{self.serial}@{REALM}"])
+        password = b"set %d" % self.serial
+        command = self.store.passwd_command("-p", "-c", name)
+        status = self.kill_at_random("set", command, password + b"\n")
+        after = self.export()
+        self.only_changed(after, {name})
+        if status == 0 or after.get(name) != self.state.get(name):
+            self.assertIn(name, after)
+            self.passwords[name] = password
+            self.assert_password(name)
+        return after
+
+    def verb_delete(self):
+        name = self.some()
+        status = self.kill_at_random("delete", self.store.passwd_command("-d", name))
+        after = self.export()
+        self.only_changed(after, {name})
+        if status == 0:
+            self.assertNotIn(name, after)
+        else:
+            self.assertIn(after.get(name), (None, self.state[name]))
+        return after
+
+    def verb_disable(self):
+        name = self.some()
+        verb = "enable" if self.state[name].get("disabled") else "disable"
+        status = self.kill_at_random(verb, self.store.command(verb, name))
+        after = self.export()
+        self.only_changed(after, {name})
+        changed = after[name] != self.state[name]
+        self.assertTrue(changed or status is None)
+        if changed:
+            self.assertEqual(bool(after[name].get("disabled")), verb == "disable")
+            same = dict(after[name])
+            same["disabled"] = self.state[name].get("disabled")
+            self.assertEqual(same, dict(self.state[name], disabled=same["disabled"]))
+        return after
+
+    def verb_import(self):
+        self.serial += 1
+        names = {}
+        for i in range(IMPORTED):
+            name = self.some() if i % 3 else f"in{self.serial}-{i}@{REALM}"
+            names[name] = b"import %d %d" % (self.serial, i)
+        lines = b"".join(
+            name.split("@")[0].encode() + b"\t" + REALM.encode() + b"\t" + password + b"\n"
+            for name, password in names.items()
+        )
+        path = self.file("accounts.tsv", lines)
+        status = self.kill_at_random("import", self.store.command("import", "--format", "tsv", path))
+        after = self.export()
+        self.only_changed(after, names)
+        changed = [name for name in names if after.get(name) != self.state.get(name)]
+        self.assertTrue(status is None or len(changed) == len(names))
+        for name in changed:
+            self.passwords[name] = names[name]
+        for name in self.random.sample(changed, min(3, len(changed))):
+            self.assert_password(name)
+        return after
+
+    def verb_backup(self):
+        path = os.path.join(self.directory, f"backup{len(self.backups)}-{self.serial}")
+        self.serial += 1
+        status = self.kill_at_random("backup", self.store.command("backup", path))
+        self.assertTrue(os.path.exists(path) or status is None)
+        if os.path.exists(path):
+            self.backups.append((path, dict(self.state), dict(self.passwords)))
+        after = self.export()
+        self.only_changed(after, ())
+        return after
+
+    def verb_restore(self):
+        if not self.backups:
+            return self.verb_backup()
+        path, state, passwords = self.random.choice(self.backups[-4:])
+        status = self.kill_at_random("restore", self.store.command("restore", path))
+        after = self.export()
+        if after == state:
+            self.passwords = dict(passwords)
+        else:
+            self.assertIsNone(status)
+            self.only_changed(after, ())
+        return after
+
+    def verb_rekey(self):
+        if self.random.random() < 0.3:
+            self.kill_at_random("retire", self.store.command("rekey", "--retire-now"))
+            self.backups = []  # perhaps of a key that is gone
+        else:
+            self.kill_at_random("rekey", self.store.command("rekey"))
+        after = self.export()
+        self.only_changed(after, ())
+        return after
+
+    def test_killed_at_any_instant(self):
+        verbs = [
+            self.verb_set,
+            self.verb_delete,
+            self.verb_disable,
+            self.verb_import,
+            self.verb_backup,
+            self.verb_restore,
+            self.verb_rekey,
+        ]
+        for i in range(ROUNDS):
+            verb = verbs[i % len(verbs)]
+            before = self.clean() if i == 0 else None
+            del before
+            # As it lies there, before anybody sweeps.
+            after = verb()
+            self.clean()
+            self.state = after
+            name = self.some()
+            if not self.state[name].get("disabled"):
+                self.assert_password(name)
+        # What the last one left is swept away by the next that writes.
+        self.assertEqual(self.store.tool("enable", self.some()).status, 0)
+        report = self.clean()
+        for name in sorted(self.state):
+            if not self.state[name].get("disabled"):
+                self.assert_password(name)
+        used = report["pages"] - report["pages_free"]
+        print("verb: ended, killed:", self.counts)
+        print("accounts", len(self.state), "file bytes", os.path.getsize(self.store.path))
+        print("pages", report["pages"], "used", used)
+        for verb, (_, killed) in self.counts.items():
+            if ROUNDS >= 100:
+                self.assertGreater(killed, 0, verb)
+
+
+if __name__ == "__main__":
+    toolkit.main()
