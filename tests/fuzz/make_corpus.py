@@ -1,0 +1,206 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Writes the corpora of the fuzz targets, tests/fuzz/corpus/TARGET/, from the cases in vectors/:
+valid ones first, then invalid ones from all over the file, at most LIMIT for a target. A corpus is
+replaced; what is to stay in it beside the cases has a name that does not begin with "case-"."""
+import base64
+import hashlib
+import pathlib
+import re
+import struct
+
+HERE = pathlib.Path(__file__).resolve().parent
+VECTORS = HERE.parent.parent / "vectors"
+LIMIT = 32  # files of a target
+LONGEST = 1500  # bytes of a file
+SEPARATOR = b"\xff\n"
+
+# enum fuzz_flag, enum fuzz_choice in fuzz.h
+ABSENT, BINDING, PLUS, LAYERS, RC4, MIN_SSF, OWN_NONCE, HESITATE = (1 << i for i in range(8))
+HASHES = {"SCRAM-SHA-256": 0, "SCRAM-SHA-1": 1, "SCRAM-SHA-512": 2}
+IMAP, AUTHZID = 4, 8
+
+
+def decode(text):
+    """A value in the form of vectors/README.md; None for none."""
+    if text == "(none)":
+        return None
+    if text.startswith("hex:"):
+        return bytes.fromhex(text[4:])
+
+    def escape(match):
+        if match[0] == b"\\\\":
+            return b"\\"
+        if match[2]:
+            return bytes.fromhex(match[2].decode()) * int(match[1])
+        return bytes.fromhex(match[3].decode())
+
+    return re.sub(
+        rb"\\\\|\\\{(\d+)\*([0-9a-f]{2})\}|\\x([0-9a-f]{2})", escape, text.encode("utf-8")
+    )
+
+
+def cases(name):
+    """Each case as a list of (key, raw value), the defaults of the head after its own."""
+    head = None
+    for block in re.split(r"\n\s*\n", (VECTORS / name).read_text(encoding="utf-8")):
+        lines = [line for line in block.splitlines() if line.strip() and not line.startswith("#")]
+        fields = [tuple(part.strip(" \t") for part in line.split("=", 1)) for line in lines]
+        if not fields:
+            continue
+        if head is None:
+            head = fields
+        else:
+            yield fields + [field for field in head if field[0] not in dict(fields)]
+
+
+def value(case, key, fallback=None):
+    return dict(reversed(case)).get(key, fallback)
+
+
+def dialogue(case, side):
+    """The input of a protocol target: the messages of the peer, `side`."""
+    messages = [decode(text) for key, text in case if key == side]
+    flags = 0
+    if messages and messages[0] is None:
+        flags |= ABSENT
+        messages = messages[1:]
+    if value(case, "binding"):
+        flags |= BINDING
+    if value(case, "plus") == "1" or value(case, "binding-use") == "used":
+        flags |= PLUS
+    if int(value(case, "max-ssf", "0")) > 0:
+        flags |= RC4 if value(case, "rc4") == "1" else LAYERS
+    if int(value(case, "min-ssf", "0")) > 0:
+        flags |= MIN_SSF
+    choice = HASHES.get(value(case, "mechanism"), 0)
+    choice |= IMAP if value(case, "service") == "imap" else 0
+    choice |= AUTHZID if value(case, "authzid") else 0
+    return bytes([flags, choice]) + SEPARATOR.join(message or b"" for message in messages)
+
+
+def packets(case):
+    """The input of digest_layer: options, pieces, no bit flipped; the packets of the case."""
+    options = 8 | (1 if value(case, "rc4") == "1" else 0)
+    options |= 2 if value(case, "from") == "client" else 0
+    stream = b"".join(decode(text) or b"" for key, text in case if key == "P")
+    return struct.pack(">BBH", options, 0, 3) + stream
+
+
+def text_of(*functions):
+    def make(case):
+        if value(case, "function") not in functions:
+            return None
+        if value(case, "function") == "match":
+            strings = [decode(value(case, key, "")) for key in ("username", "realm", "text")]
+            return b"\0\0" + SEPARATOR.join(string or b"" for string in strings)
+        return decode(value(case, "input", value(case, "text", "(none)")))
+
+    return make
+
+
+def entry(kind, content):
+    return struct.pack(">BH", kind, len(content)) + content
+
+
+def choose(files):
+    """name, valid, bytes: at most LIMIT of them, half of them valid where there are so many."""
+    seen, valid, invalid = set(), [], []
+    for name, is_valid, content in files:
+        digest = hashlib.sha256(content).digest()
+        if len(content) <= LONGEST and digest not in seen:
+            seen.add(digest)
+            (valid if is_valid else invalid).append((name, content))
+    valid = spread(valid, max(LIMIT // 2, LIMIT - len(invalid)))
+    return valid + spread(invalid, LIMIT - len(valid))
+
+
+def spread(items, n):
+    step = max(1.0, len(items) / n)
+    return [items[int(i * step)] for i in range(min(n, len(items)))]
+
+
+def from_vectors(names, make):
+    for name in names:
+        for case in cases(name + ".txt"):
+            content = make(case)
+            if content is not None:
+                file = f"case-{name}-{value(case, 'tcId')}"
+                yield file, value(case, "result") == "valid", content
+
+
+def messages_of(names, side):
+    for name in names:
+        for case in cases(name + ".txt"):
+            for i, text in enumerate(text for key, text in case if key == side):
+                if decode(text):
+                    file = f"case-{name}-{value(case, 'tcId')}-{side}{i}"
+                    yield file, value(case, "result") == "valid", decode(text)
+
+
+def records():
+    """Accounts as common/store/record.c lays them out; see enum record_type there."""
+    user, realm = entry(0x01, b"alice"), entry(0x02, b"example.org")
+    scram = b"".join(
+        entry(0x10, bytes([slot]) + struct.pack(">I", 4096) + bytes([16]) + bytes(16 + 2 * size))
+        for slot, size in ((0, 20), (1, 32), (2, 64))
+    )
+    yield "case-names", True, user + realm
+    yield "case-scram", True, user + realm + scram
+    yield "case-cram", True, user + realm + entry(0x11, bytes(32))
+    yield "case-checkpass", True, user + realm + entry(0x12, b"0123456789abcdef\0" + bytes(16))
+    yield "case-crypt", True, user + realm + entry(0x15, b"$y$j9T$abc")
+    yield "case-digest", True, user + realm + entry(0x13, bytes(3) + bytes(16))
+    yield "case-extra", True, user + realm + entry(0x14, b"mail.example.org")
+    yield "case-later", True, user + realm + entry(0x80, b"skipped")
+    yield "case-unknown", False, user + realm + entry(0x7F, b"not skipped")
+    yield "case-short", False, user + realm[:-1]
+    yield "case-twice", False, user + user + realm
+
+
+def key_files():
+    key = base64.b64encode(bytes(range(32))).decode()
+    line = f"1 {'00112233445566778899aabbccddeeff'} {key}\n"
+    yield "case-one", True, line.encode()
+    yield "case-two", True, (line + line.replace("1 ", "2 ", 1)).encode()
+    yield "case-comment", True, ("# a comment\n\n" + line.rstrip()).encode()
+    yield "case-twice", False, (line + line).encode()
+    yield "case-zero", False, line.replace("1 ", "0 ", 1).encode()
+    yield "case-upper", False, line.upper().encode()
+    yield "case-short", False, line[:-3].encode()
+    yield "case-empty", True, b"\n"
+
+
+def main():
+    corpora = {
+        "digest_layer": from_vectors(["digest_md5_layer"], packets),
+        "identity": from_vectors(
+            ["identity"],
+            text_of("name", "password", "split", "utf8", "to-latin1", "from-latin1", "log"),
+        ),
+        "verifier": from_vectors(["verifier"], text_of("scram", "check", "parse", "match")),
+        "record": records(),
+        "keyring": key_files(),
+        "scram_msg": list(messages_of(["scram", "scram_plus"], "C"))
+        + list(messages_of(["scram_client"], "S")),
+        "digest_md5_msg": list(messages_of(["digest_md5", "digest_md5_qop"], "C"))
+        + list(messages_of(["digest_md5_client"], "S")),
+    }
+    servers = {"plain": [], "login": [], "cram_md5": [], "digest_md5": ["digest_md5_qop"]}
+    for name, more in {**servers, "scram": ["scram_plus"]}.items():
+        corpora[name + "_server"] = from_vectors([name] + more, lambda case: dialogue(case, "C"))
+        corpora[name + "_client"] = from_vectors(
+            [name + "_client"], lambda case: dialogue(case, "S")
+        )
+    for target, files in sorted(corpora.items()):
+        folder = HERE / "corpus" / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("case-*"):
+            old.unlink()
+        chosen = choose(files)
+        for name, content in chosen:
+            (folder / name).write_bytes(content)
+        print(f"{target}: {len(chosen)} files")
+
+
+main()
