@@ -16,22 +16,22 @@ _Noreturn void fuzz_broken(const char *promise, const char *file, int line)
     abort();
 }
 
+static struct buf unguessable;
+
+void fuzz_renew(void)
+{
+    uint8_t bytes[RANDOM_BYTES];
+
+    FUZZ_CHECK(crypto_random(bytes, sizeof bytes) == AUTH_OK);
+    buf_release(&unguessable);
+    buf_init(&unguessable, sizeof bytes * 2);
+    buf_put_hex(&unguessable, bytes, sizeof bytes);
+    FUZZ_CHECK(buf_status(&unguessable) == AUTH_OK);
+}
+
 struct slice fuzz_password(enum fuzz_secret secret)
 {
-    static struct buf letters;
-
-    if (secret == FUZZ_KNOWN) {
-        return slice_str(FUZZ_PASSWORD);
-    }
-    if (letters.p == NULL) {
-        uint8_t bytes[RANDOM_BYTES];
-
-        FUZZ_CHECK(crypto_random(bytes, sizeof bytes) == AUTH_OK);
-        buf_init(&letters, sizeof bytes * 2);
-        buf_put_hex(&letters, bytes, sizeof bytes);
-        FUZZ_CHECK(buf_status(&letters) == AUTH_OK);
-    }
-    return buf_slice(&letters);
+    return secret == FUZZ_KNOWN ? slice_str(FUZZ_PASSWORD) : buf_slice(&unguessable);
 }
 
 /* Everything before the separator, which is consumed; or everything that is left. */

@@ -46,7 +46,10 @@ enum fuzz_flag {
 /* The hash of SCRAM in the low bits; which protocol the application speaks. */
 enum fuzz_choice { FUZZ_HASH = 3, FUZZ_IMAP = 4, FUZZ_AUTHZID = 8 };
 
-/* A password everybody knows, and one of random letters that no input can hold. */
+/*
+ * A password everybody knows, and one of random letters that no input can hold. The second one is
+ * another for each input: libFuzzer watches comparisons and would soon know one that stays.
+ */
 enum fuzz_secret { FUZZ_KNOWN, FUZZ_UNGUESSABLE, FUZZ_SECRETS };
 
 struct fuzz_input {
@@ -58,8 +61,11 @@ struct fuzz_input {
 
 _Noreturn void fuzz_broken(const char *promise, const char *file, int line);
 
-/* Valid until the process ends. */
+/* Valid until fuzz_renew(). */
 struct slice fuzz_password(enum fuzz_secret secret);
+
+/* Makes another FUZZ_UNGUESSABLE. */
+void fuzz_renew(void);
 
 /* Takes an input of the form above apart. False if it is too short to be one. */
 bool fuzz_split(const uint8_t *data, size_t size, struct fuzz_input *ret);
@@ -79,8 +85,8 @@ bool fuzz_contains(struct slice s, struct slice what);
  * Plays the input to a server: with the account's password known, with one that cannot be guessed,
  * with the account disabled. nonce: of the server, as in vectors/, where the input does not have it
  * make its own. Promised: success only with the known password and for the account's name, the
- * three not to be told apart before the last step, messages within their size, nothing to send
- * after a refusal, no step after the end, no state left behind.
+ * three not to be told apart before the last step, messages within their size, no step after the
+ * end, no state left behind.
  */
 void fuzz_server(const struct mech_server_ops *ops, const char *nonce, const uint8_t *data,
                  size_t size);

@@ -30,7 +30,7 @@ dictionary() {
 fuzz() {
     local log=$build/fuzz-logs/$1 found=0
     mkdir -p "$build/corpus/$1"
-    "$build/tests/fuzz/fuzz_$1" "-max_total_time=$seconds" -timeout=10 -rss_limit_mb=2048 \
+    "$build/tests/fuzz/fuzz_$1" "-max_total_time=$seconds" -timeout=60 -rss_limit_mb=2048 \
         -max_len=4096 -print_final_stats=1 "-dict=tests/fuzz/$(dictionary "$1").dict" \
         "-artifact_prefix=$build/findings/$1-" \
         "$build/corpus/$1" "tests/fuzz/corpus/$1" >"$log" 2>&1 || found=1
