@@ -139,7 +139,7 @@ def messages_of(names, side):
 
 
 def records():
-    """Accounts as common/store/record.c lays them out; see enum record_type there."""
+    """Accounts as common/store/record.c lays them out; see enum item there."""
     user, realm = entry(0x01, b"alice"), entry(0x02, b"example.org")
     scram = b"".join(
         entry(0x10, bytes([slot]) + struct.pack(">I", 4096) + bytes([16]) + bytes(16 + 2 * size))
