@@ -158,7 +158,7 @@ MUST_USE enum auth_status kv_delete_first(struct kv_txn *txn, unsigned table, si
 /* Removes a table; only in a KV_ALONE write transaction. Absent is fine. */
 MUST_USE enum auth_status kv_drop_table(struct kv_txn *txn, const char *name);
 
-/* The pages of the file by what they are used for. A sound file has no others. */
+/* The pages of the file by what they are used for. */
 struct kv_pages {
     uint64_t page_size;
     uint64_t all;    /* up to the last one ever used; 0: not known, somebody has just written */
@@ -167,9 +167,10 @@ struct kv_pages {
 };
 
 /*
- * Counts them. AUTH_STORE_DAMAGED if the list of free pages is not one, or a page is on it twice.
+ * Looks at every page of the file without LMDB's help. AUTH_STORE_DAMAGED, with a detail that
+ * names the page, if one is not what it should be, is used twice, or neither used nor free.
  */
-MUST_USE enum auth_status kv_count_pages(struct kv_txn *txn, struct kv_pages *ret);
+MUST_USE enum auth_status kv_check_pages(struct kv_txn *txn, struct kv_pages *ret);
 
 /*
  * The claim: at most one process holds it for a file, and it goes with the process that holds it.

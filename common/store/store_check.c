@@ -200,20 +200,16 @@ static enum auth_status check_pages(struct check *check, struct kv_txn *txn)
 {
     struct kv_pages pages;
     struct check_finding finding = {.part = CHECK_FILE};
-    enum auth_status status = kv_count_pages(txn, &pages);
+    struct detail *detail = kv_detail(txn);
+    enum auth_status status = kv_check_pages(txn, &pages);
 
     if (status == AUTH_STORE_DAMAGED) {
-        report(check, &finding, "the list of free pages is damaged");
-        return AUTH_OK;
-    }
-    if (status == AUTH_OK && pages.all != 0) {
+        report(check, &finding, "%s", detail_text(detail, status));
+        status = AUTH_OK;
+    } else if (status == AUTH_OK && pages.all != 0) {
         check->counts->pages_known = true;
         check->counts->pages = pages.all;
         check->counts->pages_unused = pages.unused;
-        if (pages.used + pages.unused != pages.all) {
-            report_sum(check, CHECK_FILE, "pages used and free", pages.used + pages.unused,
-                       pages.all);
-        }
     }
     return status;
 }

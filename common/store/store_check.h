@@ -21,7 +21,7 @@ struct check_finding {
     size_t n_key;
     bool have_who; /* the name could be told with certainty, though the seal does not open */
     struct identity who;
-    char what[160]; /* a clause for people */
+    char what[320]; /* a clause for people */
 };
 
 /* found() is called for each finding, at() before a record is looked at. */

@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whole tables through LMDB: walking, emptying, dropping them, and what the file is used for. */
-#include <errno.h>
+/* Whole tables through LMDB: walking, emptying and dropping them. */
 #include <lmdb.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "store/kv_internal.h"
-
-enum {
-    FREE_TABLE = 0, /* LMDB's own table of pages that are free, by transaction */
-    META_PAGES = 2,
-};
 
 /* MDB_val holds pointers to non-const; LMDB only reads through those that are handed in. */
 static MDB_val val_of(struct slice s)
@@ -146,132 +139,7 @@ enum auth_status kv_drop_table(struct kv_txn *txn, const char *name)
     return result(txn, rc);
 }
 
-/* Pages one table takes. */
-static int add_pages(MDB_txn *mdb, MDB_dbi dbi, uint64_t *sum)
+uint64_t lmdb_txn_id(const struct kv_txn *txn)
 {
-    MDB_stat st;
-    int rc = mdb_stat(mdb, dbi, &st);
-
-    if (rc == 0) {
-        *sum += st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages;
-    }
-    return rc;
-}
-
-/*
- * Adds the named tables. Their handles are not opened, which would have to be done alone: what is
- * wanted stands in the value, LMDB's own description of a table (MDB_db of its file format).
- */
-static int add_named(MDB_cursor *cursor, uint64_t *sum)
-{
-    struct description {
-        uint32_t pad;
-        uint16_t flags;
-        uint16_t depth;
-        size_t branch_pages;
-        size_t leaf_pages;
-        size_t overflow_pages;
-        size_t entries;
-        size_t root;
-    } table;
-    MDB_val key;
-    MDB_val value;
-    int rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-
-    while (rc == 0) {
-        if (value.mv_size != sizeof table) {
-            return MDB_CORRUPTED;
-        }
-        memcpy(&table, value.mv_data, sizeof table);
-        *sum += table.branch_pages + table.leaf_pages + table.overflow_pages;
-        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-    }
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-/* One list: its length, then page numbers from the largest down. A bit for each page seen. */
-static bool take_list(const MDB_val *value, uint64_t all, uint8_t *seen, uint64_t *sum)
-{
-    size_t n = value->mv_size / sizeof(size_t);
-    size_t length = 0;
-
-    if (n == 0 || value->mv_size % sizeof(size_t) != 0) {
-        return false;
-    }
-    memcpy(&length, value->mv_data, sizeof length);
-    if (length >= n) {
-        return false;
-    }
-    for (size_t i = 1; i <= length; i++) {
-        size_t page;
-
-        memcpy(&page, (const uint8_t *)value->mv_data + i * sizeof page, sizeof page);
-        if (page < META_PAGES || page >= all || (seen[page / 8] & (1U << page % 8)) != 0) {
-            return false;
-        }
-        seen[page / 8] |= (uint8_t)(1U << page % 8);
-    }
-    *sum += length;
-    return true;
-}
-
-static int add_free(MDB_txn *mdb, uint64_t all, uint64_t *sum)
-{
-    uint8_t *seen = calloc(all / 8 + 1, 1);
-    MDB_cursor *cursor = NULL;
-    MDB_val key;
-    MDB_val value;
-    int rc = seen == NULL ? ENOMEM : mdb_cursor_open(mdb, FREE_TABLE, &cursor);
-
-    if (rc == 0) {
-        rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-    }
-    while (rc == 0) {
-        rc = take_list(&value, all, seen, sum) ? mdb_cursor_get(cursor, &key, &value, MDB_NEXT)
-                                               : MDB_CORRUPTED;
-    }
-    if (cursor != NULL) {
-        mdb_cursor_close(cursor);
-    }
-    free(seen);
-    return rc == MDB_NOTFOUND ? 0 : rc;
-}
-
-enum auth_status kv_count_pages(struct kv_txn *txn, struct kv_pages *ret)
-{
-    MDB_envinfo info;
-    MDB_cursor *cursor = NULL;
-    MDB_dbi names = 0;
-    int rc = mdb_env_info(txn->env->mdb, &info);
-
-    memset(ret, 0, sizeof *ret);
-    ret->page_size = txn->env->page_size;
-    ret->all = info.me_last_pgno + 1;
-    ret->used = META_PAGES;
-    if (rc == 0 && info.me_last_txnid != mdb_txn_id(txn->mdb)) {
-        ret->all = 0;
-        return AUTH_OK;
-    }
-    if (rc == 0) {
-        rc = add_free(txn->mdb, ret->all, &ret->unused);
-    }
-    if (rc == 0) {
-        rc = add_pages(txn->mdb, FREE_TABLE, &ret->used);
-    }
-    if (rc == 0) {
-        rc = open_names(txn, &names, &cursor);
-    }
-    if (rc == 0) {
-        rc = add_pages(txn->mdb, names, &ret->used);
-    }
-    if (rc == 0) {
-        rc = add_named(cursor, &ret->used);
-    }
-    if (cursor != NULL) {
-        mdb_cursor_close(cursor);
-    }
-    return rc == MDB_CORRUPTED
-               ? detail_set(txn->detail, AUTH_STORE_DAMAGED,
-                            "store %s: the list of free pages is damaged", txn->env->path)
-               : result(txn, rc);
+    return mdb_txn_id(txn->mdb);
 }
