@@ -163,7 +163,10 @@ const char *host_username(sasl_conn_t *conn)
 static void add_user(struct store *store, const struct verifier_policy *policy,
                      const struct host_user *user)
 {
-    struct record record = {.flags = user->disabled ? RECORD_DISABLED : 0};
+    struct record record = {
+        .flags = user->disabled ? RECORD_DISABLED : 0,
+        .expires = user->expires,
+    };
 
     record.changed = (int64_t)time(NULL);
     snprintf(record.who.user, sizeof record.who.user, "%s", user->user);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <sasl/sasl.h>
@@ -29,7 +30,8 @@ struct host_user {
     const char *realm;
     const char *password;
     bool disabled;
-    unsigned drop; /* kinds of verifiers to leave out */
+    unsigned drop;   /* kinds of verifiers to leave out */
+    int64_t expires; /* seconds since 1970; 0: never */
 };
 
 /* Makes the store with 4096 iterations, the extra realm HOST_FQDN and these users. */

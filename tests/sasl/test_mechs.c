@@ -4,8 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <sasl/prop.h>
@@ -13,6 +17,7 @@
 #include "client.h"
 #include "engine/identity.h"
 #include "host.h"
+#include "store/store.h"
 
 enum { MAX_MESSAGE = 8192 };
 
@@ -22,6 +27,13 @@ static const struct host_user users[] = {
     {.user = "Max Mustermann", .realm = HOST_FQDN, .password = "IchbinkeinSpammer"},
     {.user = "j\xc3\xbcrgen", .realm = HOST_REALM, .password = "gr\xc3\xbc\xc3\x9f"},
     {.user = "off", .realm = HOST_REALM, .password = "secret", .disabled = true},
+    {.user = "gone", .realm = HOST_REALM, .password = "secret", .expires = 1},
+    {.user = "stays", .realm = HOST_REALM, .password = "secret", .expires = 253402300799},
+    {.user = "gone strict",
+     .realm = HOST_REALM,
+     .password = "secret",
+     .drop = VERIFIER_LEGACY,
+     .expires = 1},
     {.user = "strict", .realm = HOST_REALM, .password = "secret", .drop = VERIFIER_LEGACY},
     {.user = "legacy", .realm = HOST_REALM, .password = "secret", .drop = VERIFIER_SCRAM},
 };
@@ -237,6 +249,78 @@ static void everything_else_stays_out(void **state)
             attempt(mechs[i], HOST_REALM, "alice@elsewhere.test", "secret", NULL, NULL),
             SASL_BADAUTH);
         assert_null(strstr(host_log(), "secret"));
+    }
+}
+
+/* Expired: the client sees what a wrong password shows, the log says why. */
+static void an_expired_account_stays_out(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < MECHS; i++) {
+        assert_int_equal(attempt(mechs[i], HOST_REALM, "stays", "secret", NULL, "stays@lab.test"),
+                         SASL_OK);
+        assert_int_equal(attempt(mechs[i], HOST_REALM, "stays", "wrong", NULL, NULL), SASL_BADAUTH);
+        expect_reason(mechs[i], "password", "stays");
+        assert_int_equal(attempt(mechs[i], HOST_REALM, "gone", "secret", NULL, NULL), SASL_BADAUTH);
+        expect_reason(mechs[i], "expired", "gone");
+        assert_int_equal(attempt(mechs[i], HOST_REALM, "gone", "wrong", NULL, NULL), SASL_BADAUTH);
+        assert_int_equal(attempt(mechs[i], HOST_REALM, "gone strict", "secret", NULL, NULL),
+                         SASL_BADAUTH);
+        assert_null(strstr(host_log(), "secret"));
+    }
+}
+
+enum { LIFETIME = 3 }; /* seconds */
+
+static enum store_edit edit_expires(void *ctx, bool exists, struct record *record)
+{
+    record->expires = *(const int64_t *)ctx;
+    return exists ? STORE_WRITE : STORE_KEEP;
+}
+
+/* In another process, as the tool does it: here the plugin has the file open. */
+static void set_expires(const char *user, int64_t expires)
+{
+    const struct store_options open = {
+        .path = store.path, .key_path = store.key_path, .writable = true};
+    struct identity who = {.realm = HOST_REALM};
+    struct store *writer = NULL;
+    int status = 0;
+
+    snprintf(who.user, sizeof who.user, "%s", user);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        _exit(store_open(&open, &writer, NULL) == AUTH_OK &&
+                      store_change(writer, &who, edit_expires, &expires, NULL, NULL, NULL) ==
+                          AUTH_OK
+                  ? 0
+                  : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* The moment comes while a server runs; a later one lets in again. */
+static void an_account_expires_under_a_running_server(void **state)
+{
+    int64_t expires = (int64_t)time(NULL) + LIFETIME;
+
+    (void)state;
+    set_expires("stays", expires);
+    assert_int_equal(attempt("CRAM-MD5", HOST_REALM, "stays", "secret", NULL, NULL), SASL_OK);
+    while ((int64_t)time(NULL) < expires) {
+        const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+        nanosleep(&pause, NULL);
+    }
+    for (size_t i = 0; i < MECHS; i++) {
+        assert_int_equal(attempt(mechs[i], HOST_REALM, "stays", "secret", NULL, NULL),
+                         SASL_BADAUTH);
+        expect_reason(mechs[i], "expired", "stays");
+    }
+    set_expires("stays", 0);
+    for (size_t i = 0; i < MECHS; i++) {
+        assert_int_equal(attempt(mechs[i], HOST_REALM, "stays", "secret", NULL, NULL), SASL_OK);
     }
 }
 
@@ -543,10 +627,17 @@ static void checkpass_and_its_refusals(void **state)
         const char *user;
         const char *password;
         int code;
+        const char *reason;
     } cases[] = {
-        {"alice", "secret", SASL_OK},          {"alice", "wrong", SASL_BADAUTH},
-        {"nobody", "x", SASL_NOUSER},          {"off", "secret", SASL_BADAUTH},
-        {"alice@lab.test", "secret", SASL_OK},
+        {"alice", "secret", SASL_OK, NULL},
+        {"alice", "wrong", SASL_BADAUTH, NULL},
+        {"nobody", "x", SASL_NOUSER, NULL},
+        {"off@lab.test", "secret", SASL_BADAUTH, "disabled"},
+        {"alice@lab.test", "secret", SASL_OK, NULL},
+        {"gone@lab.test", "secret", SASL_BADAUTH, "expired"},
+        {"gone@lab.test", "wrong", SASL_BADAUTH, "expired"},
+        {"stays", "secret", SASL_OK, NULL},
+        {"stays", "wrong", SASL_BADAUTH, NULL},
     };
 
     (void)state;
@@ -556,6 +647,9 @@ static void checkpass_and_its_refusals(void **state)
         assert_int_equal(sasl_checkpass(conn, cases[i].user, (unsigned)strlen(cases[i].user),
                                         cases[i].password, (unsigned)strlen(cases[i].password)),
                          cases[i].code);
+        if (cases[i].reason != NULL) {
+            expect_reason("checkpass", cases[i].reason, cases[i].user);
+        }
         sasl_dispose(&conn);
     }
 }
@@ -600,6 +694,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(right_password_lets_in),
         cmocka_unit_test(everything_else_stays_out),
+        cmocka_unit_test(an_expired_account_stays_out),
+        cmocka_unit_test(an_account_expires_under_a_running_server),
         cmocka_unit_test(an_account_without_the_verifier_stays_out),
         cmocka_unit_test(authorization_identity),
         cmocka_unit_test(attempts_on_one_connection_do_not_mix),
