@@ -14,6 +14,7 @@ endfunction()
 
 sasl_lmdb_require(SASL2 libsasl2 libsasl2-dev)
 sasl_lmdb_require(CRYPTO "libcrypto>=3.0" libssl-dev)
+sasl_lmdb_require(SSL "libssl>=3.0" libssl-dev)
 sasl_lmdb_require(LMDB lmdb liblmdb-dev)
 sasl_lmdb_require(IDN libidn libidn-dev)
 sasl_lmdb_require(CRYPT libcrypt libcrypt-dev)

@@ -226,18 +226,20 @@ class Postfix:
     def _answers(self):
         """Waits until every smtpd greets; false when one does not within START_SECONDS."""
         deadline = time.monotonic() + START_SECONDS
-        for port in self.ports.values():
-            while not self._greets(port):
+        for service, port in self.ports.items():
+            wrapped = self.services[service].get("smtpd_tls_wrappermode") == "yes"
+            while not self._greets(port, wrapped):
                 if time.monotonic() > deadline or self.master_pid() is None:
                     return False
                 time.sleep(0.05)
         return True
 
     @staticmethod
-    def _greets(port):
+    def _greets(port, wrapped):
+        """Under TLS from the first byte there is nothing to read; that somebody listens has to do."""
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS) as sock:
-                return sock.recv(4) == b"220 "
+                return wrapped or sock.recv(4) == b"220 "
         except OSError:
             return False
 

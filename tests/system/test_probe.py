@@ -1,0 +1,507 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""sasl-lmdb probe at a private Postfix, right and wrong in each way, and at servers that are none."""
+
+import base64
+import contextlib
+import json
+import os
+import re
+import socket
+import threading
+import time
+
+import harness
+import postfix
+import store
+from smtp_talk import b64
+
+DONE, FOUND, USAGE, FAILED = 0, 1, 2, 3
+PROBE = os.path.join(store.TOOLS, "sasl-lmdb")
+TLS_ONLY = {"smtpd_tls_auth_only": "yes"}
+
+
+def probe(*arguments, secret=None):
+    return store.run([PROBE, "probe", *arguments], secret, {"SASL_PATH": store.PLUGINS})
+
+
+class ProbeCase(harness.PostfixCase):
+    services = {
+        "clear": {},
+        "smtp": TLS_ONLY,
+        "implicit": {"smtpd_tls_wrappermode": "yes"},
+        "open": {**TLS_ONLY, "mynetworks": "127.0.0.0/8",
+                 "smtpd_relay_restrictions": "permit_mynetworks, reject"},
+        "noauth": {"smtpd_sasl_auth_enable": "no"},
+        "notls": {"smtpd_tls_security_level": "none"},
+        "strict": {**TLS_ONLY, "smtpd_sasl_tls_security_options": "noanonymous, noplaintext"},
+        "later": {**TLS_ONLY, "smtpd_relay_restrictions": "defer"},
+    }
+
+    def run_probe(self, service, *options, user=None, password=None, ca=True):
+        trust = ["--ca", self.postfix.certificate] if ca else []
+        arguments = [*trust, *options, f"127.0.0.1:{self.postfix.ports[service]}"]
+        if user is not None:
+            return probe(*arguments, user, secret=password)
+        return probe(*arguments)
+
+    def report(self, service, *options, status, **more):
+        """The JSON object of a probe that ends with this status."""
+        result = self.run_probe(service, "--json", *options, **more)
+        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
+        found = json.loads(result.stdout)
+        self.assertEqual(found["ok"], status == DONE, found)
+        return found
+
+    def problems(self, *arguments, **more):
+        return [problem["id"] for problem in self.report(*arguments, **more)["problems"]]
+
+
+class SoundTest(ProbeCase):
+    LOGINS = {("PLAIN", "initial response"), ("PLAIN", "no initial response"),
+              ("LOGIN", "initial response"), ("LOGIN", "no initial response"),
+              ("CRAM-MD5", ""), ("DIGEST-MD5", ""), ("SCRAM-SHA-1", ""), ("SCRAM-SHA-256", "")}
+
+    def check_sound(self, service, *options):
+        found = self.report(service, *options, status=DONE, user=self.USER, password=self.PASSWORD)
+        self.assertEqual(found["problems"], [])
+        self.assertTrue(found["complete"])
+        logins = {(login["mechanism"], login["way"]) for login in found["logins"]}
+        self.assertEqual(logins, self.LOGINS, found["notes"])
+        for login in found["logins"]:
+            self.assertTrue(login["ok"], login)
+            self.assertTrue(login["reply"].startswith("235 "), login)
+        self.assertEqual([test["when"] for test in found["relay"]],
+                         ["without a login", "after a failed login"])
+        for test in found["relay"]:
+            self.assertTrue(test["refused"], test)
+            self.assertTrue(test["reply"].startswith("554 "), test)
+        return found
+
+    def test_starttls(self):
+        for options in ([], ["--tls", "auto"], ["--tls", "starttls"], ["--insecure"]):
+            with self.subTest(options):
+                found = self.check_sound("smtp", *options)
+                before, after = found["offers"]
+                self.assertEqual((before["tls"], before["auth"], before["starttls"]),
+                                 ("", "", True))
+                self.assertTrue(after["tls"].startswith("TLSv1."), after)
+                self.assertEqual(after["auth"], store.MECHANISMS)
+                self.assertFalse(after["starttls"])
+
+    def test_implicit_tls(self):
+        found = self.check_sound("implicit", "--tls", "implicit")
+        self.assertEqual(len(found["offers"]), 1)
+        self.assertTrue(found["offers"][0]["tls"].startswith("TLSv1."))
+
+    def test_without_a_user(self):
+        found = self.report("smtp", status=DONE)
+        self.assertEqual(found["logins"], [])
+        self.assertEqual(len(found["relay"]), 2)
+
+    def test_for_people(self):
+        result = self.run_probe("smtp", user=self.USER, password=self.PASSWORD)
+        self.assertEqual((result.returncode, result.stderr), (DONE, ""), result.stdout)
+        for text in ("S: 220 ", "C: EHLO [127.0.0.1]", "C: STARTTLS", "offered in the clear: AUTH "
+                     "(none); STARTTLS", "C: AUTH PLAIN ********", "C: AUTH LOGIN ********",
+                     "S: 334 VXNlcm5hbWU6", "login with SCRAM-SHA-256: ok: 235 ",
+                     "relaying without a login: refused: 554 ", "may trust more"):
+            self.assertIn(text, result.stdout)
+        self.assertTrue(result.stdout.endswith("\nall is well\n"), result.stdout)
+        self.assertNotRegex(result.stdout, r"(?m)^C: [A-Za-z0-9+/]{9,}=*$")
+        quiet = self.run_probe("smtp", "-q", user=self.USER, password=self.PASSWORD)
+        self.assertNotRegex(quiet.stdout, "(?m)^[CS]: ")
+        self.assertIn("all is well", quiet.stdout)
+
+    def test_secrets_are_masked(self):
+        plain = b64(f"\0{self.USER}\0{self.PASSWORD}")
+        for options in ([], ["--json"]):
+            result = self.run_probe("smtp", *options, user=self.USER, password=self.PASSWORD)
+            for secret in (self.PASSWORD, plain, b64(self.PASSWORD), b64(self.USER)):
+                self.assertNotIn(secret, result.stdout + result.stderr)
+        for side, line in json.loads(result.stdout)["dialogue"]:
+            if side == "S" and re.fullmatch("334 [A-Za-z0-9+/]+=*", line):
+                # A server's proof would let whoever reads the report try passwords on it.
+                self.assertNotRegex(base64.b64decode(line[4:]), b"^(v=|rspauth=)")
+        self.assertIn(["S", "334 ********"], json.loads(result.stdout)["dialogue"])
+
+    def test_nothing_is_sent(self):
+        """The relay test ends before DATA; no mail is queued."""
+        since = self.postfix.log.mark()
+        self.run_probe("open")
+        self.postfix.log.wait_for("disconnect from ", since)
+        text = self.postfix.log.text(since)
+        self.assertNotRegex(text, r"(data|bdat)=|message-id=")
+
+
+class FoundTest(ProbeCase):
+    def test_open_relay(self):
+        found = self.report("open", status=FOUND)
+        self.assertEqual({problem["id"] for problem in found["problems"]}, {"open-relay"})
+        self.assertEqual([test["refused"] for test in found["relay"]], [False, False])
+
+    def test_refused_for_now(self):
+        found = self.report("later", status=DONE)
+        self.assertTrue(all(test["refused"] for test in found["relay"]))
+        self.assertIn("for now only", " ".join(found["notes"]))
+
+    def test_auth_in_the_clear(self):
+        found = self.report("clear", status=FOUND, user=self.USER, password=self.PASSWORD)
+        self.assertEqual([one["id"] for one in found["problems"]], ["plain-without-tls"])
+        self.assertTrue(all(login["ok"] for login in found["logins"]))
+
+    def test_no_tls_at_all(self):
+        """A password goes nowhere in the clear, unless that is asked for."""
+        found = self.report("notls", status=FOUND, user=self.USER, password=self.PASSWORD)
+        self.assertEqual([one["id"] for one in found["problems"]],
+                         ["plain-without-tls", "no-starttls"])
+        self.assertEqual({login["mechanism"] for login in found["logins"]},
+                         {"CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"})
+        for side, line in found["dialogue"]:
+            self.assertFalse(side == "C" and re.match("AUTH (PLAIN|LOGIN)", line), line)
+        self.assertEqual(self.problems("notls", "--tls", "starttls", status=FOUND),
+                         ["plain-without-tls", "no-starttls"])
+        found = self.report("notls", "--tls", "none", status=FOUND, user=self.USER,
+                            password=self.PASSWORD)
+        self.assertEqual([one["id"] for one in found["problems"]], ["plain-without-tls"])
+        self.assertEqual(len(found["logins"]), len(SoundTest.LOGINS))
+
+    def test_wrong_password(self):
+        for user, password in ((self.USER, "wrong"), ("nosuchuser", self.PASSWORD)):
+            found = self.report("smtp", status=FOUND, user=user, password=password)
+            self.assertEqual({one["id"] for one in found["problems"]}, {"login-failed"})
+            self.assertEqual(len(found["problems"]), len(SoundTest.LOGINS))
+            for login in found["logins"]:
+                self.assertFalse(login["ok"], login)
+                self.assertRegex(login["reply"], "^535 5.7.8 ")
+            self.assertEqual([test["refused"] for test in found["relay"]], [True, True])
+
+    def test_store_gone(self):
+        """What the server says is shown: 454, try again later, is not "wrong password"."""
+        aside = self.store.path + ".aside"
+        os.rename(self.store.path, aside)
+        try:
+            self.postfix.restart()
+            found = self.report("smtp", status=FOUND, user=self.USER, password=self.PASSWORD)
+        finally:
+            os.rename(aside, self.store.path)
+            self.postfix.restart()
+        self.assertTrue(all(login["reply"].startswith("454 ") for login in found["logins"]))
+
+    def test_auth_not_offered(self):
+        self.assertEqual(self.problems("noauth", status=FOUND, user=self.USER,
+                                       password=self.PASSWORD), ["no-auth"])
+        self.assertEqual(self.problems("noauth", status=DONE), [])
+        self.assertEqual(self.problems("smtp", "--tls", "none", status=FOUND, user=self.USER,
+                                       password=self.PASSWORD), ["no-auth"])
+
+    def test_certificate_not_trusted(self):
+        for service, mode in (("smtp", "starttls"), ("implicit", "implicit")):
+            with self.subTest(service):
+                found = self.report(service, "--tls", mode, status=FOUND, ca=False,
+                                    user=self.USER, password=self.PASSWORD)
+                self.assertEqual([one["id"] for one in found["problems"]], ["certificate"])
+                self.assertIn("self-signed", found["problems"][0]["text"])
+                self.assertEqual((found["logins"], found["relay"]), ([], []))
+                self.assertNotIn("AUTH", json.dumps(found["dialogue"]))
+
+    def test_certificate_for_another_host(self):
+        port = self.postfix.ports["smtp"]
+        result = probe("--ca", self.postfix.certificate, f"127.0.0.2:{port}")
+        self.assertEqual(result.returncode, FAILED)  # nobody listens there
+        result = probe("--ca", self.postfix.certificate, "--json", f"localhost:{port}")
+        self.assertEqual(result.returncode, DONE, result.stdout)
+        name = socket.gethostname()
+        with contextlib.suppress(OSError):
+            if socket.gethostbyname(name).startswith("127."):
+                result = probe("--ca", self.postfix.certificate, "--json", f"{name}:{port}")
+                self.assertIn(result.returncode, (FOUND, FAILED), result.stdout)
+
+
+class Fake(threading.Thread):
+    """A server on loopback that runs handle(file) for each connection."""
+
+    def __init__(self, handle):
+        super().__init__(daemon=True)
+        self.handle = handle
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.received = []
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.socket.accept()
+                with connection, connection.makefile("rwb", buffering=0) as file:
+                    with contextlib.suppress(OSError):
+                        self.handle(self, file)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.join()
+
+
+def smtp_server(mechanisms="", auth=None, greeting=b"220 fake\r\n", extra="", relay="554 no"):
+    """handle() of a small SMTP server; auth(server, file, line) answers AUTH."""
+    def handle(server, file):
+        file.write(greeting)
+        for raw in file:
+            line = raw.decode("utf-8", "replace").rstrip("\r\n")
+            server.received.append(line)
+            verb = line.split(" ")[0].upper()
+            if verb == "EHLO":
+                offered = f"250-AUTH {mechanisms}\r\n" if mechanisms else ""
+                file.write(f"250-fake\r\n{offered}{extra}250 HELP\r\n".encode())
+            elif verb == "AUTH":
+                auth(server, file, line)
+            elif verb == "QUIT":
+                file.write(b"221 bye\r\n")
+                return
+            elif verb == "RCPT":
+                file.write(relay.encode() + b"\r\n")
+            else:
+                file.write(b"250 ok\r\n")
+    return handle
+
+
+def says(text):
+    """An auth() that answers with one line."""
+    return lambda server, file, line: file.write(text.encode() + b"\r\n")
+
+
+class StrangeServerTest(harness.unittest.TestCase):
+    PASSWORD = "correct horse battery"
+
+    def probe(self, handle, *options, status, user="alice", tls="none"):
+        with Fake(handle) as server:
+            arguments = ["--tls", tls, "--timeout", "2", *options, f"127.0.0.1:{server.port}"]
+            start = time.monotonic()
+            result = probe(*arguments, *([user] if user else []),
+                           secret=self.PASSWORD if user else None)
+            self.assertLess(time.monotonic() - start, 30)
+        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
+        self.assertNotIn(self.PASSWORD, result.stdout + result.stderr)
+        return result
+
+    def check_failed(self, handle, text, **more):
+        """Exit 3 and one clear line."""
+        result = self.probe(handle, status=FAILED, **more)
+        self.assertRegex(result.stderr, rf"\Asasl-lmdb: probe: 127\.0\.0\.1 port \d+: {text}.*\n\Z")
+        return result
+
+    def check_found(self, handle, *problems, **more):
+        result = self.probe(handle, "--json", status=FOUND, **more)
+        report = json.loads(result.stdout)
+        self.assertEqual(sorted({one["id"] for one in report["problems"]}), sorted(problems))
+        return report
+
+    def test_never_answers(self):
+        self.check_failed(lambda server, file: file.read(), "no answer in time")
+
+    def test_never_answers_again(self):
+        def handle(server, file):
+            file.write(b"220 fake\r\n")
+            file.read()
+        self.check_failed(handle, "no answer in time")
+
+    def test_never_ends_a_line(self):
+        def handle(server, file):
+            while True:
+                file.write(b"2")
+                time.sleep(0.3)
+        self.check_failed(handle, "no answer in time")
+
+    def test_never_answers_to_tls(self):
+        def handle(server, file):
+            file.read()
+        self.check_failed(handle, "no answer in time", tls="implicit")
+
+    def test_closes(self):
+        self.check_failed(lambda server, file: None, "the server closed the connection")
+
+    def test_garbage(self):
+        for name, bytes_ in (("http", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+                             ("noise", os.urandom(200).replace(b"2", b"x") + b"\n"),
+                             ("no digits", b"abc hello\r\n"), ("empty line", b"\r\n"),
+                             ("short", b"22\r\n"), ("NUL", b"220\0\r\n"),
+                             ("code 999", b"999 what\r\n"), ("code 100", b"100 what\r\n"),
+                             ("two codes", b"220-a\r\n250 b\r\n"),
+                             ("endless line", b"220 " + b"x" * 100000),
+                             ("endless reply", b"220-x\r\n" * 10000)):
+            with self.subTest(name):
+                self.check_failed(lambda server, file, data=bytes_: (file.write(data), file.read()),
+                                  "does not speak SMTP")
+
+    def test_control_characters_do_not_reach_the_terminal(self):
+        result = self.check_failed(lambda server, file: (
+            file.write(b"220-\x1b]0;x\x07\r\nXX \x9b2J\r\n"), file.read()), "does not speak SMTP")
+        self.assertNotRegex(result.stdout + result.stderr, "[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+    def test_no_tls_where_it_should_be(self):
+        self.check_failed(smtp_server(), "TLS handshake: ", tls="implicit")
+
+    def test_refuses_to_talk(self):
+        self.check_failed(smtp_server(greeting=b"554 go away\r\n"),
+                          "the server refuses to talk: 554 go away")
+
+    def test_bytes_before_tls(self):
+        """RFC 3207: what stands behind STARTTLS's answer in the clear may be anybody's."""
+        def handle(server, file):
+            file.write(b"220 fake\r\n")
+            file.readline()
+            file.write(b"250-fake\r\n250 STARTTLS\r\n")
+            file.readline()
+            file.write(b"220 go\r\n250 injected\r\n")
+            file.read()
+        self.check_found(handle, "data-before-tls", tls="auto")
+
+    def test_starttls_refused(self):
+        def handle(server, file):
+            file.write(b"220 fake\r\n")
+            file.readline()
+            file.write(b"250-fake\r\n250 starttls\r\n")
+            file.readline()
+            file.write(b"454 no\r\n")
+        self.check_found(handle, "starttls-refused", tls="auto")
+
+    def test_takes_any_password(self):
+        report = self.check_found(smtp_server("PLAIN", says("235 welcome")),
+                                  "any-password", "plain-without-tls", user=None)
+        self.assertEqual(len(report["relay"]), 1)
+
+    def test_relays_after_a_failed_login(self):
+        state = {}
+
+        def fail(server, file, line):
+            state["failed"] = True
+            file.write(b"535 no\r\n")
+
+        def handle(server, file):
+            state["failed"] = False
+            relay = smtp_server("CRAM-MD5", fail)
+
+            class Pipe:
+                def __iter__(self):
+                    return iter(file)
+
+                def write(self, data):
+                    if data == b"554 no\r\n" and state["failed"]:
+                        data = b"250 gladly\r\n"
+                    file.write(data)
+            relay(server, Pipe())
+        report = self.check_found(handle, "open-relay", user=None)
+        self.assertEqual([test["refused"] for test in report["relay"]], [True, False])
+
+    def test_yes_without_proof(self):
+        """A server that does not know the password can say 235; SCRAM notices."""
+        for auth in (says("235 welcome"),):
+            report = self.check_found(smtp_server("SCRAM-SHA-256", auth), "login-failed",
+                                      user="alice")
+            self.assertIn("before it has shown", report["logins"][0]["reply"])
+
+    def test_bad_challenges(self):
+        for name, challenge in (("not base64", "334 ???"), ("empty", "334 "),
+                                ("noise", "334 " + b64(b"\xff" * 50)),
+                                ("long", "334 " + "A" * 12000),
+                                ("server nonce replaced", "334 " + b64("r=x,s=AAAA,i=4096"))):
+            with self.subTest(name):
+                report = self.check_found(smtp_server("SCRAM-SHA-256", says(challenge)),
+                                          "login-failed")
+                self.assertFalse(report["logins"][0]["ok"])
+
+    def test_never_ends_the_exchange(self):
+        def auth(server, file, line):
+            file.write(b"334 VXNlcm5hbWU6\r\n")
+            for _ in range(50):
+                if file.readline().startswith(b"*"):
+                    break
+                file.write(b"334 \r\n")
+            file.write(b"501 cancelled\r\n")
+        self.check_found(smtp_server("LOGIN", auth), "login-failed", "login-prompt",
+                         "plain-without-tls")
+
+    def test_login_with_other_words(self):
+        def auth(server, file, line):
+            if line.upper() == "AUTH LOGIN":
+                file.write(f"334 {b64('User Name')}\r\n".encode())
+                if file.readline().startswith(b"*"):
+                    file.write(b"501 cancelled\r\n")
+                    return
+            file.write(f"334 {b64('Password:')}\r\n".encode())
+            line = file.readline().decode().strip()
+            right = line == b64(self.PASSWORD)
+            file.write(b"235 ok\r\n" if right else b"501 cancelled\r\n" if line == "*"
+                       else b"535 no\r\n")
+        report = self.check_found(smtp_server("LOGIN", auth), "login-prompt", "plain-without-tls")
+        self.assertTrue(all(login["ok"] for login in report["logins"]), report)
+
+    def test_server_that_repeats_the_secret(self):
+        def auth(server, file, line):
+            secret = line.split(" ")[-1]
+            plain = base64.b64decode(secret).split(b"\0")[-1] if len(secret) > 8 else b""
+            file.write(b"535-" + secret.encode() + b"\r\n535 bad: " + plain + b"\r\n")
+        result = self.probe(smtp_server("PLAIN", auth), status=FOUND)
+        self.assertNotIn(b64(f"\0alice\0{self.PASSWORD}"), result.stdout)
+        self.assertIn("hidden, for it repeats", result.stdout)
+
+    def test_nobody_knows_the_mechanism(self):
+        report = json.loads(self.probe(smtp_server("X-NEW GSSAPI"), "--json", status=DONE).stdout)
+        self.assertEqual(report["logins"], [])
+        self.assertEqual(sum("not tried" in note for note in report["notes"]), 3)
+
+    def test_password_never_leaves_in_the_clear_unasked(self):
+        server = Fake(smtp_server("PLAIN LOGIN", says("535 no")))
+        with server:
+            result = probe("--timeout", "2", f"127.0.0.1:{server.port}", "alice",
+                           secret=self.PASSWORD)
+        self.assertEqual(result.returncode, FOUND, result.stdout)
+        self.assertFalse([line for line in server.received if line.startswith("AUTH")])
+
+
+class UsageTest(harness.unittest.TestCase):
+    def test_no_server(self):
+        port = postfix.free_ports(1)[0]
+        result = probe(f"127.0.0.1:{port}")
+        self.assertEqual(result.returncode, FAILED)
+        self.assertEqual(result.stderr, f"sasl-lmdb: probe: 127.0.0.1 port {port}: "
+                                        "Connection refused\n")
+
+    def test_unknown_host(self):
+        result = probe("--timeout", "5", "no-such-host.invalid")
+        self.assertEqual(result.returncode, FAILED)
+        self.assertRegex(result.stderr,
+                         r"\Asasl-lmdb: probe: no-such-host\.invalid port 587: [A-Z].*\n\Z")
+
+    def test_unusable_ca_file(self):
+        with Fake(lambda server, file: file.read()) as server:
+            result = probe("--tls", "implicit", "--ca", "/nonexistent/ca.pem",
+                           f"127.0.0.1:{server.port}")
+        self.assertEqual(result.returncode, FAILED)
+        self.assertRegex(result.stderr, r"\A[^\n]*/nonexistent/ca\.pem: .*\n\Z")
+
+    def test_wrong_usage(self):
+        for arguments in ([], ["a", "b", "c"], [""], [":25"], ["host:"], ["host:0"],
+                          ["host:65536"], ["host:smtp"], ["[::1"], ["[::1]25"], ["ho\nst"],
+                          ["h", ""], ["--tls", "maybe", "h"], ["--timeout", "0", "h"],
+                          ["--timeout", "1s", "h"], ["--from", "a b@c", "h"], ["--to", "a>@c", "h"],
+                          ["--to", "", "h"], ["--from", "a@b\r\nDATA", "h"], ["--password", "x"],
+                          ["h" * 300]):
+            with self.subTest(arguments):
+                result = probe(*arguments)
+                self.assertEqual(result.returncode, USAGE, result.stdout + result.stderr)
+                self.assertRegex(result.stderr, r"\Asasl-lmdb: probe: [^\n]+\n\Z")
+                self.assertEqual(result.stdout, "")
+
+    def test_help(self):
+        result = probe("--help")
+        self.assertEqual(result.returncode, DONE)
+        self.assertTrue(re.match(r"Usage: sasl-lmdb probe ", result.stdout))
+
+
+if __name__ == "__main__":
+    harness.require_ours()
+    harness.main()

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the verb probe does at a server, step by step. Each step opens its own connections.
+ *
+ * AUTH_OK: go on; what was found is in the report. AUTH_BAD_SERVER: found, and no sense in going
+ * on. Everything else has been said already and ends the probe.
+ */
+#ifndef SASL_LMDB_PROBE_H
+#define SASL_LMDB_PROBE_H
+
+#include <stdbool.h>
+
+#include "probe_report.h"
+#include "probe_sasl.h"
+#include "probe_smtp.h"
+#include "tool.h"
+
+enum probe_tls_mode {
+    PROBE_TLS_AUTO, /* from the first byte on port 465, else STARTTLS where it is offered */
+    PROBE_TLS_NONE,
+    PROBE_TLS_STARTTLS,
+    PROBE_TLS_IMPLICIT,
+};
+
+struct probe {
+    const struct tool *tool;
+    struct probe_report report;
+    const char *host;
+    const char *port;
+    const char *user; /* NULL: nobody logs in */
+    struct slice password;
+    enum probe_tls_mode mode;
+    struct probe_tls_options tls;
+    unsigned timeout; /* seconds */
+    const char *from; /* foreign addresses */
+    const char *to;
+    bool first_done; /* the first connection has been reported */
+    bool secure;     /* under TLS */
+};
+
+/*
+ * A connection up to the last EHLO. The caller calls probe_smtp_close() whatever comes back. What
+ * the first connection shows goes into the report; of the others only what follows.
+ */
+MUST_USE enum auth_status probe_session(struct probe *probe, struct probe_smtp *smtp,
+                                        struct probe_offer *ret);
+
+/* Says that the connection failed; returns status. */
+enum auth_status probe_network_error(const struct probe *probe, enum auth_status status,
+                                     const struct detail *detail);
+
+/* True if a password may go with this mechanism: a plain one needs TLS, or --tls none. */
+bool probe_may_send(const struct probe *probe, const char *mechanism);
+
+/* Logs in with each mechanism offered, each way. */
+MUST_USE enum auth_status probe_logins(struct probe *probe, const struct probe_offer *offer);
+
+/*
+ * One AUTH exchange on an open connection, with the initial response or without where there is a
+ * choice. AUTH_OK if the server said 235 and proved what it has to; AUTH_WRONG_PASSWORD if it
+ * refused; AUTH_NOT_ALLOWED if no plugin can do the mechanism; AUTH_BAD_SERVER with a detail if
+ * the exchange went wrong.
+ */
+MUST_USE enum auth_status probe_authenticate(struct probe_smtp *smtp,
+                                             const struct probe_account *account,
+                                             const char *mechanism, bool initial,
+                                             struct detail *detail);
+
+/* Tries to send to foreign addresses with no login and after one that failed. */
+MUST_USE enum auth_status probe_relaying(struct probe *probe, const struct probe_offer *offer);
+
+#endif

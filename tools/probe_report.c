@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe_report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "view.h"
+
+enum {
+    SENTENCE = 1024, /* bytes of a sentence of ours, replies of the server in it cut */
+    ESCAPED_MAX = 64 * 1024,
+};
+
+static json_t *member(json_t *root, const char *name)
+{
+    json_t *array = json_array();
+    return json_object_set_new(root, name, array) == 0 ? array : NULL;
+}
+
+enum auth_status probe_report_init(struct probe_report *report, const struct tool *tool,
+                                   const char *host, const char *port)
+{
+    report->tool = tool;
+    report->root = json_pack("{s:s, s:s}", "host", host, "port", port);
+    if (report->root == NULL) {
+        return AUTH_NO_MEMORY;
+    }
+    report->dialogue = member(report->root, "dialogue");
+    report->offers = member(report->root, "offers");
+    report->logins = member(report->root, "logins");
+    report->relay = member(report->root, "relay");
+    report->problems = member(report->root, "problems");
+    report->notes = member(report->root, "notes");
+    return report->dialogue != NULL && report->offers != NULL && report->logins != NULL &&
+                   report->relay != NULL && report->problems != NULL && report->notes != NULL
+               ? AUTH_OK
+               : AUTH_NO_MEMORY;
+}
+
+void probe_report_release(struct probe_report *report)
+{
+    json_decref(report->root);
+    report->root = NULL;
+}
+
+static void keep(struct probe_report *report, json_t *array, json_t *value)
+{
+    if (json_array_append_new(array, value) != 0) {
+        report->lost = true;
+    }
+}
+
+/* Escaped text is valid UTF-8, which JSON wants. */
+static void escape(struct probe_report *report, struct buf *ret, struct slice text)
+{
+    buf_init(ret, ESCAPED_MAX);
+    report_escape(ret, text);
+    if (buf_status(ret) != AUTH_OK) {
+        report->lost = true;
+        buf_clear(ret);
+    }
+}
+
+void probe_report_step(struct probe_report *report, const char *format, ...)
+{
+    char text[SENTENCE];
+    va_list args;
+    if (report->json || report->quiet) {
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct buf escaped;
+    escape(report, &escaped, slice_str(text));
+    printf("-- %s\n", buf_text(&escaped));
+    buf_release(&escaped);
+}
+
+void probe_report_line(struct probe_report *report, char side, struct slice line)
+{
+    struct buf escaped;
+    escape(report, &escaped, line);
+    const char who[] = {side, '\0'};
+    keep(report, report->dialogue, json_pack("[s, s]", who, buf_text(&escaped)));
+    if (!report->json && !report->quiet) {
+        printf("%c: %s\n", side, buf_text(&escaped));
+        fflush(stdout); /* a server may let somebody wait */
+    }
+    buf_release(&escaped);
+}
+
+void probe_report_offer(struct probe_report *report, const char *tls, const char *mechanisms,
+                        bool starttls)
+{
+    struct buf escaped;
+    escape(report, &escaped, slice_str(mechanisms));
+    const char *shown = buf_text(&escaped);
+    keep(report, report->offers,
+         json_pack("{s:s, s:s, s:b}", "tls", tls, "auth", shown, "starttls", starttls));
+    if (!report->json) {
+        printf("offered %s%s: AUTH %s%s\n", *tls != '\0' ? "under " : "in the clear", tls,
+               *shown != '\0' ? shown : "(none)", starttls ? "; STARTTLS" : "");
+    }
+    buf_release(&escaped);
+}
+
+void probe_report_login(struct probe_report *report, const char *mechanism, const char *way,
+                        bool good, const char *reply)
+{
+    struct buf escaped;
+    escape(report, &escaped, slice_str(reply));
+    keep(report, report->logins,
+         json_pack("{s:s, s:s, s:b, s:s}", "mechanism", mechanism, "way", way, "ok", good, "reply",
+                   buf_text(&escaped)));
+    if (!report->json) {
+        printf("login with %s%s%s: %s: %s\n", mechanism, *way != '\0' ? ", " : "", way,
+               good ? "ok" : "FAILED", buf_text(&escaped));
+    }
+    buf_release(&escaped);
+}
+
+void probe_report_relay(struct probe_report *report, const char *when, bool refused,
+                        const char *reply)
+{
+    struct buf escaped;
+    escape(report, &escaped, slice_str(reply));
+    keep(report, report->relay,
+         json_pack("{s:s, s:b, s:s}", "when", when, "refused", refused, "reply",
+                   buf_text(&escaped)));
+    if (!report->json) {
+        printf("relaying %s: %s: %s\n", when, refused ? "refused" : "ACCEPTED", buf_text(&escaped));
+    }
+    buf_release(&escaped);
+}
+
+void probe_report_problem(struct probe_report *report, const char *id, const char *format, ...)
+{
+    char text[SENTENCE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct buf escaped;
+    escape(report, &escaped, slice_str(text));
+    report->found++;
+    keep(report, report->problems, json_pack("{s:s, s:s}", "id", id, "text", buf_text(&escaped)));
+    if (!report->json) {
+        printf("PROBLEM (%s): %s\n", id, buf_text(&escaped));
+    }
+    buf_release(&escaped);
+}
+
+void probe_report_note(struct probe_report *report, const char *format, ...)
+{
+    char text[SENTENCE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct buf escaped;
+    escape(report, &escaped, slice_str(text));
+    keep(report, report->notes, json_string(buf_text(&escaped)));
+    if (!report->json) {
+        printf("note: %s\n", buf_text(&escaped));
+    }
+    buf_release(&escaped);
+}
+
+enum auth_status probe_report_end(struct probe_report *report, bool complete)
+{
+    bool good = complete && report->found == 0;
+    if (report->json) {
+        json_t *root = report->root;
+        report->root = NULL;
+        if (report->lost || json_object_set_new(root, "complete", json_boolean(complete)) != 0 ||
+            json_object_set_new(root, "ok", json_boolean(good)) != 0) {
+            json_decref(root);
+            root = NULL;
+        }
+        return view_print_json(report->tool, root);
+    }
+    if (good) {
+        puts("all is well");
+    } else if (report->found > 0) {
+        printf("%u problem%s found\n", report->found, report->found == 1 ? "" : "s");
+    }
+    return tool_flush(report->tool) ? AUTH_OK : AUTH_INTERNAL;
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "probe_tls.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct probe_tls {
+    SSL_CTX *context;
+    SSL *ssl;
+};
+
+/* What OpenSSL, or the system below it, complained about last. */
+static enum auth_status failure(struct detail *detail, const char *what, int code)
+{
+    unsigned long error = ERR_peek_last_error();
+    const char *reason = error != 0 ? ERR_reason_error_string(error) : NULL;
+    if (reason == NULL && code == SSL_ERROR_SYSCALL && errno != 0) {
+        reason = strerror(errno);
+    }
+    return detail_set(detail, AUTH_UNAVAILABLE, "%s: %s", what,
+                      reason != NULL ? reason : "the server closed the connection");
+}
+
+static enum auth_status trust(SSL_CTX *context, const struct probe_tls_options *options,
+                              struct detail *detail)
+{
+    if (options->insecure) {
+        SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+        return AUTH_OK;
+    }
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    if (options->ca == NULL) {
+        return SSL_CTX_set_default_verify_paths(context) == 1
+                   ? AUTH_OK
+                   : failure(detail, "the trusted certificates", 0);
+    }
+    if (SSL_CTX_load_verify_file(context, options->ca) != 1) {
+        return failure(detail, options->ca, 0);
+    }
+    return AUTH_OK;
+}
+
+/* An address is looked for among the certificate's addresses, and never goes into SNI (RFC 6066 3).
+ */
+static bool name_host(SSL *ssl, const char *host)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+    ASN1_OCTET_STRING *address = a2i_IPADDRESS(host);
+    if (address != NULL) {
+        ASN1_OCTET_STRING_free(address);
+        return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
+    }
+    ERR_clear_error();
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 &&
+           SSL_set_tlsext_host_name(ssl, host) == 1;
+}
+
+enum auth_status probe_tls_new(int fd, const struct probe_tls_options *options,
+                               struct probe_tls **ret, struct detail *detail)
+{
+    enum auth_status status = AUTH_INTERNAL;
+    struct probe_tls *tls = calloc(1, sizeof *tls);
+    if (tls == NULL) {
+        return AUTH_NO_MEMORY;
+    }
+    ERR_clear_error();
+    tls->context = SSL_CTX_new(TLS_client_method());
+    if (tls->context == NULL || SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) != 1) {
+        status = failure(detail, "TLS", 0);
+        goto out;
+    }
+    SSL_CTX_set_mode(tls->context, SSL_MODE_ENABLE_PARTIAL_WRITE);
+    status = trust(tls->context, options, detail);
+    if (status != AUTH_OK) {
+        goto out;
+    }
+    tls->ssl = SSL_new(tls->context);
+    if (tls->ssl == NULL || SSL_set_fd(tls->ssl, fd) != 1 || !name_host(tls->ssl, options->host)) {
+        status = failure(detail, "TLS", 0);
+        goto out;
+    }
+    *ret = tls;
+    return AUTH_OK;
+
+out:
+    probe_tls_free(tls);
+    return status;
+}
+
+void probe_tls_free(struct probe_tls *tls)
+{
+    if (tls != NULL) {
+        SSL_free(tls->ssl);
+        SSL_CTX_free(tls->context);
+        free(tls);
+    }
+}
+
+/* True if the call has only to be repeated, with what to wait for. */
+static bool must_wait(const struct probe_tls *tls, int result, int *ret_code, short *ret_wanted)
+{
+    *ret_code = SSL_get_error(tls->ssl, result);
+    *ret_wanted = 0;
+    if (*ret_code == SSL_ERROR_WANT_READ) {
+        *ret_wanted = POLLIN;
+    } else if (*ret_code == SSL_ERROR_WANT_WRITE) {
+        *ret_wanted = POLLOUT;
+    }
+    return *ret_wanted != 0;
+}
+
+enum auth_status probe_tls_handshake(struct probe_tls *tls, short *ret_wanted,
+                                     struct detail *detail)
+{
+    ERR_clear_error();
+    errno = 0;
+    int result = SSL_connect(tls->ssl);
+    int code = 0;
+    *ret_wanted = 0;
+    if (result == 1 || must_wait(tls, result, &code, ret_wanted)) {
+        return AUTH_OK;
+    }
+    long verdict = SSL_get_verify_result(tls->ssl);
+    if (verdict != X509_V_OK && SSL_get_verify_mode(tls->ssl) != SSL_VERIFY_NONE) {
+        return detail_set(detail, AUTH_BAD_SERVER, "%s", X509_verify_cert_error_string(verdict));
+    }
+    return failure(detail, "TLS handshake", code);
+}
+
+enum auth_status probe_tls_read(struct probe_tls *tls, uint8_t *ret, size_t cap, size_t *ret_n,
+                                short *ret_wanted, struct detail *detail)
+{
+    ERR_clear_error();
+    errno = 0;
+    int code = 0;
+    int result = SSL_read(tls->ssl, ret, cap < INT_MAX ? (int)cap : INT_MAX);
+    *ret_wanted = 0;
+    *ret_n = result > 0 ? (size_t)result : 0;
+    if (result > 0 || must_wait(tls, result, &code, ret_wanted) || code == SSL_ERROR_ZERO_RETURN) {
+        return AUTH_OK;
+    }
+    return failure(detail, "TLS", code);
+}
+
+enum auth_status probe_tls_write(struct probe_tls *tls, struct slice bytes, size_t *ret_n,
+                                 short *ret_wanted, struct detail *detail)
+{
+    ERR_clear_error();
+    errno = 0;
+    int code = 0;
+    int result = SSL_write(tls->ssl, bytes.p, bytes.n < INT_MAX ? (int)bytes.n : INT_MAX);
+    *ret_wanted = 0;
+    *ret_n = result > 0 ? (size_t)result : 0;
+    if (result > 0 || must_wait(tls, result, &code, ret_wanted)) {
+        return AUTH_OK;
+    }
+    return failure(detail, "TLS", code);
+}
+
+void probe_tls_describe(const struct probe_tls *tls, struct buf *ret)
+{
+    buf_put_str(ret, SSL_get_version(tls->ssl));
+    buf_put_byte(ret, ' ');
+    buf_put_str(ret, SSL_get_cipher_name(tls->ssl));
+}
+
+unsigned probe_tls_bits(const struct probe_tls *tls)
+{
+    int bits = SSL_get_cipher_bits(tls->ssl, NULL);
+    return bits > 0 ? (unsigned)bits : 0;
+}
