@@ -10,7 +10,7 @@
 #include "engine/digest_layer.h"
 #include "fuzz.h"
 
-enum { RC4 = 1, SERVER = 2, SMALL = 4, KEY_OF_VECTORS = 8, MAX_OUT = 1 << 20, MAX_MESSAGE = 512 };
+enum { RC4 = 1, SERVER = 2, SMALL = 4, KEY_OF_VECTORS = 8, MAX_OUT = 1 << 20, MAX_MESSAGE = 128 };
 
 struct options {
     uint8_t flags;

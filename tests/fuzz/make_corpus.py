@@ -12,6 +12,7 @@ import struct
 HERE = pathlib.Path(__file__).resolve().parent
 VECTORS = HERE.parent.parent / "vectors"
 LIMIT = 32  # files of a target
+STUMBLING = 6  # more files of a protocol target
 LONGEST = 1500  # bytes of a file
 SEPARATOR = b"\xff\n"
 
@@ -79,12 +80,23 @@ def dialogue(case, side):
     return bytes([flags, choice]) + SEPARATOR.join(message or b"" for message in messages)
 
 
+def stumbling(case, side):
+    """The same with a message that is none before the last one, which must come too late."""
+    whole = dialogue(case, side)
+    flags, messages = whole[:2], whole[2:].split(SEPARATOR)
+    return flags + SEPARATOR.join(messages[:-1] + [b"\0?"] + messages[-1:])
+
+
 def packets(case):
-    """The input of digest_layer: options, pieces, no bit flipped; the packets of the case."""
-    options = 8 | (1 if value(case, "rc4") == "1" else 0)
+    """
+    The input of digest_layer: options, pieces, which bit to flip, the packets of the case. By turns
+    they are read with the key that made them and with another, and pieces and bit go through all.
+    """
+    number = int(value(case, "tcId"))
+    options = 8 * (number % 2) | (1 if value(case, "rc4") == "1" else 0)
     options |= 2 if value(case, "from") == "client" else 0
     stream = b"".join(decode(text) or b"" for key, text in case if key == "P")
-    return struct.pack(">BBH", options, 0, 3) + stream
+    return struct.pack(">BBH", options, number % 7, 37 * number) + stream
 
 
 def text_of(*functions):
@@ -186,18 +198,21 @@ def main():
         "digest_md5_msg": list(messages_of(["digest_md5", "digest_md5_qop"], "C"))
         + list(messages_of(["digest_md5_client"], "S")),
     }
+    extra = {}
     servers = {"plain": [], "login": [], "cram_md5": [], "digest_md5": ["digest_md5_qop"]}
     for name, more in {**servers, "scram": ["scram_plus"]}.items():
-        corpora[name + "_server"] = from_vectors([name] + more, lambda case: dialogue(case, "C"))
-        corpora[name + "_client"] = from_vectors(
-            [name + "_client"], lambda case: dialogue(case, "S")
-        )
+        halves = (("server", "C", [name] + more), ("client", "S", [name + "_client"]))
+        for half, side, names in halves:
+            corpora[f"{name}_{half}"] = from_vectors(names, lambda case, s=side: dialogue(case, s))
+            late = from_vectors(names, lambda case, s=side: stumbling(case, s))
+            extra[f"{name}_{half}"] = [one for one in late if one[1]][:STUMBLING]
     for target, files in sorted(corpora.items()):
         folder = HERE / "corpus" / target
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("case-*"):
             old.unlink()
         chosen = choose(files)
+        chosen += [(file + "-late", content) for file, _, content in extra.get(target, [])]
         for name, content in chosen:
             (folder / name).write_bytes(content)
         print(f"{target}: {len(chosen)} files")

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Builds the preset `fuzz` and runs the fuzz targets, each for SECONDS; those that are named, or all
-# of them. FUZZ_JOBS of them at a time (2). New inputs go to build/fuzz/corpus/TARGET and are used by
-# the next run; a finding is left in build/fuzz/findings/. One line a target: executions, coverage.
+# Builds the preset `fuzz` and runs the fuzz targets, each for SECONDS; those that are named, or
+# all of them. FUZZ_JOBS of them at a time (2). New inputs go to build/fuzz/corpus/TARGET and are
+# used by the next run; a finding is left in build/fuzz/findings/. Prints executions and coverage.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
