@@ -287,7 +287,7 @@ class Import(toolkit.ToolTest):
                     if done > 0 or (hold_open and not left):
                         break
                     time.sleep(0.05)
-                self.wait_for_handler(process.pid, number, deadline)
+                self.wait_for_handler(process.pid, number, time.monotonic() + toolkit.SECONDS)
                 process.send_signal(number)
                 err = process.stderr.read().decode()
                 process.wait(toolkit.SECONDS)
