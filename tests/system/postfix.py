@@ -236,7 +236,7 @@ class Postfix:
 
     @staticmethod
     def _greets(port, wrapped):
-        """Under TLS from the first byte there is nothing to read; that somebody listens has to do."""
+        """Under TLS from the first byte there is no greeting to read; somebody listens, then."""
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS) as sock:
                 return wrapped or sock.recv(4) == b"220 "
