@@ -16,7 +16,7 @@
 #include "store/store_generation.h"
 #include "store_scene.h"
 
-enum { READERS = 40, MOST_READERS = 900, ACCOUNTS = 2000, ROUNDS = 6, BATCH = 250, PAUSE = 3000 };
+enum { READERS = 40, MOST_READERS = 900, ACCOUNTS = 2000, ROUNDS = 6, BATCH = 250, PAUSE = 75 };
 
 /* Shared with the readers. */
 struct board {
@@ -29,6 +29,7 @@ static struct board *board;
 struct reader {
     struct scene *scene;
     unsigned index;
+    unsigned readers;
 };
 
 static unsigned count_readers(void)
@@ -70,7 +71,7 @@ static void read_on(void *ctx)
         }
         board->lookups[reader->index]++;
         i += 13;
-        usleep(PAUSE);
+        usleep(PAUSE * reader->readers); /* as many lookups a second, however many share them */
     }
 }
 
@@ -156,7 +157,7 @@ static void many_read_while_all_is_replaced(void **state)
     replace_by_batches(&scene, 0);
     assert_int_equal(stat(scene.f->path, &before), 0);
     for (unsigned i = 0; i < n; i++) {
-        readers[i] = (struct reader){&scene, i};
+        readers[i] = (struct reader){&scene, i, n};
         pids[i] = start(read_on, &readers[i]);
     }
     for (unsigned round = 1; round <= ROUNDS; round++) {
