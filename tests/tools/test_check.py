@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """check: what it says of a sound store, and of one with damage anywhere in the file."""
 

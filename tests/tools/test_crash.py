@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """kill -9 of every verb that writes, at random instants: after each the store opens, check is
 clean, and every acknowledged account is there, verifier for verifier.
