@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -213,6 +214,40 @@ enum auth_status file_replace(const char *path, const struct file_mode *mode, st
     }
     buf_release(&name);
     return status;
+}
+
+/* Whether name is base, a dot, and as many hex digits as make_temporary_name() puts there. */
+static bool is_leftover(const char *name, const char *base)
+{
+    size_t n = strlen(base);
+
+    return strncmp(name, base, n) == 0 && name[n] == '.' &&
+           strspn(name + n + 1, "0123456789abcdef") == 2 * RANDOM_NAME &&
+           name[n + 1 + 2 * RANDOM_NAME] == '\0';
+}
+
+void file_remove_leftovers(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash == NULL ? path : slash + 1;
+    char *directory = file_directory(path);
+    DIR *entries = directory == NULL ? NULL : opendir(directory);
+    struct stat own;
+    struct stat st;
+
+    if (entries != NULL && lstat(path, &own) == 0) {
+        for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+            if (is_leftover(entry->d_name, base) &&
+                fstatat(dirfd(entries), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                S_ISREG(st.st_mode) && (st.st_uid == own.st_uid || st.st_uid == geteuid())) {
+                (void)unlinkat(dirfd(entries), entry->d_name, 0);
+            }
+        }
+    }
+    if (entries != NULL) {
+        closedir(entries);
+    }
+    free(directory);
 }
 
 enum auth_status file_rename_new(const char *from, const char *to, struct detail *detail)

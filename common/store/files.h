@@ -48,6 +48,12 @@ MUST_USE enum auth_status file_replace(const char *path, const struct file_mode 
                                        struct slice bytes, struct detail *detail);
 
 /*
+ * Removes what file_replace() on path left when it was killed: files beside it, of its owner, whose
+ * names are its own with a dot and 16 hex digits. Only while nobody else can be replacing it.
+ */
+void file_remove_leftovers(const char *path);
+
+/*
  * Gives `from` the name `to` in the same directory unless `to` exists (AUTH_STORE_EXISTS).
  */
 MUST_USE enum auth_status file_rename_new(const char *from, const char *to, struct detail *detail);

@@ -400,6 +400,17 @@ static enum auth_status lock_directory(const char *path, int *ret_fd, struct det
     return status;
 }
 
+/* Takes the turn, and clears away the keys that one who was killed in his has left lying about. */
+static enum auth_status take_turn(const char *path, int *ret_fd, struct detail *detail)
+{
+    enum auth_status status = lock_directory(path, ret_fd, detail);
+
+    if (status == AUTH_OK) {
+        file_remove_leftovers(path);
+    }
+    return status;
+}
+
 /*
  * A rename would replace a link by a file, and a link in a directory others may write to could
  * make us copy what we should not.
@@ -428,7 +439,7 @@ enum auth_status keyring_add(const char *path, const uint8_t store_id[STORE_ID_S
     int directory = -1;
 
     buf_init(&lines, MAX_FILE);
-    enum auth_status status = lock_directory(path, &directory, detail);
+    enum auth_status status = take_turn(path, &directory, detail);
     if (status != AUTH_OK) {
         return status;
     }
@@ -478,7 +489,7 @@ enum auth_status keyring_remove(const char *path, const uint8_t store_id[STORE_I
     int directory = -1;
 
     buf_init(&lines, MAX_FILE);
-    enum auth_status status = lock_directory(path, &directory, detail);
+    enum auth_status status = take_turn(path, &directory, detail);
     if (status != AUTH_OK) {
         return status;
     }

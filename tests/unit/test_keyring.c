@@ -447,6 +447,34 @@ static void a_full_disk_leaves_the_old_file(void **state)
     assert_string_equal(names, "key\n");
 }
 
+/* Killed between writing and renaming, one leaves keys lying about; the next clears them away. */
+static void what_a_killed_one_left_goes(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const stay[] = {"key.bak", "key.0123456789abcde", "key.0123456789abcdef0",
+                                       "key.0123456789ABCDEF", "other.0123456789abcdef"};
+    char path[FIXTURE_PATH + 64];
+    char names[512];
+    uint32_t id = 0;
+
+    assert_status(f, keyring_add(f->key, id_a, 0600, FILES_ANY_GROUP, &id, &f->detail), AUTH_OK);
+    (void)snprintf(path, sizeof path, "%s/key.00112233445566ff", f->dir);
+    write_file(path, "1 x", 3, 0600);
+    for (size_t i = 0; i < sizeof stay / sizeof stay[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", f->dir, stay[i]);
+        write_file(path, "x", 1, 0600);
+    }
+    (void)snprintf(path, sizeof path, "%s/key.ffffffffffffffff", f->dir);
+    assert_int_equal(symlink("key", path), 0);
+    assert_status(f, keyring_add(f->key, id_a, 0600, FILES_ANY_GROUP, &id, &f->detail), AUTH_OK);
+    fixture_list(f, names, sizeof names);
+    assert_null(strstr(names, "key.00112233445566ff"));
+    assert_non_null(strstr(names, "key.ffffffffffffffff")); /* a link is none of ours */
+    for (size_t i = 0; i < sizeof stay / sizeof stay[0]; i++) {
+        assert_non_null(strstr(names, stay[i]));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -466,6 +494,7 @@ int main(void)
         TEST(nothing_is_added_where_it_should_not),
         TEST(modes_do_not_depend_on_the_umask),
         TEST(a_full_disk_leaves_the_old_file),
+        TEST(what_a_killed_one_left_goes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

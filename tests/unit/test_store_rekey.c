@@ -11,7 +11,7 @@
 #include "store/store_rekey.h"
 #include "store_scene.h"
 
-enum { ACCOUNTS = 5000, CHANGES = 300, ROUNDS = 20 };
+enum { ACCOUNTS = SANITIZED ? 800 : 5000, CHANGES = SANITIZED ? 90 : 300, ROUNDS = 20 };
 
 static void found(void *ctx, const struct check_finding *finding)
 {
