@@ -23,7 +23,7 @@ CROSS_TEST_PACKAGES=(libsasl2-modules libgsasl-dev)
 SYSTEM_TEST_PACKAGES=(gsasl sasl2-bin)
 
 # What only some tests need, which are skipped by name without it.
-OPTIONAL_PACKAGES=(fail2ban)
+OPTIONAL_PACKAGES=(fail2ban cyrus-imapd cyrus-clients)
 
 POLICY=/usr/sbin/policy-rc.d
 policy_is_ours=
