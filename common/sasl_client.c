@@ -454,10 +454,7 @@ int glue_client_init(const sasl_utils_t *utils, int max_version, int *out_versio
     if (max_version < SASL_CLIENT_PLUG_VERSION || !glue_library_fits()) {
         return SASL_BADVERS;
     }
-    enum auth_status status = crypto_prepare();
-    if (status == AUTH_OK) {
-        status = identity_prepare_library();
-    }
+    enum auth_status status = glue_prepare();
     if (status != AUTH_OK) {
         utils->log(NULL, SASL_LOG_ERR, "sasl-lmdb: client %s is not available: %s", mechs[0].name,
                    auth_status_text(status));

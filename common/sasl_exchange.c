@@ -185,14 +185,6 @@ static enum auth_status host_random(void *ctx, uint8_t *ret, size_t n)
     return crypto_random(ret, n);
 }
 
-/* The realm of a name that has none (RFC 2831 2.1.1: the server's choice). */
-static const char *default_realm(const sasl_server_params_t *sparams)
-{
-    bool have_realm = sparams->user_realm != NULL && sparams->user_realm[0] != '\0';
-
-    return have_realm ? sparams->user_realm : sparams->serverFQDN;
-}
-
 /*
  * user@realm of the account, so that every spelling of it gets the same salt; the prepared name
  * where the server's canonicalisation refused it.
@@ -203,7 +195,7 @@ static void put_account_name(const struct exchange *x, struct buf *ret)
     struct slice name = x->oparams->authid != NULL ? slice_of(x->oparams->authid, x->oparams->alen)
                                                    : buf_slice(&x->authcid);
 
-    if (identity_split(name, default_realm(x->sparams), &who) == AUTH_OK) {
+    if (identity_split(name, glue_default_realm(x->sparams), &who) == AUTH_OK) {
         identity_put(ret, &who);
     } else {
         buf_put_slice(ret, name);
@@ -271,7 +263,7 @@ static enum auth_status describe_host(struct exchange *x)
     const sasl_server_params_t *sparams = x->sparams;
 
     put_lower(&x->service, sparams->service);
-    put_lower(&x->realm, default_realm(sparams));
+    put_lower(&x->realm, glue_default_realm(sparams));
     x->host = (struct mech_host){
         .ctx = x,
         .service = buf_text(&x->service),

@@ -91,21 +91,46 @@ bool glue_switch(const sasl_utils_t *utils, const char *option)
     return false;
 }
 
+bool glue_take_word(struct slice *rest, struct slice *ret)
+{
+    while (rest->n > 0) {
+        uint8_t c;
+        *ret = slice_of(rest->p, 0);
+        while (slice_take_byte(rest, &c) && c != ' ' && c != '\t') {
+            ret->n++;
+        }
+        if (ret->n > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool glue_list_has(const char *list, const char *word)
 {
     struct slice rest = slice_str(list);
+    struct slice found;
 
-    while (rest.n > 0) {
-        struct slice found = slice_of(rest.p, 0);
-        uint8_t c;
-        while (slice_take_byte(&rest, &c) && c != ' ' && c != '\t') {
-            found.n++;
-        }
+    while (glue_take_word(&rest, &found)) {
         if (slice_equal_nocase(found, slice_str(word))) {
             return true;
         }
     }
     return false;
+}
+
+const char *glue_default_realm(const sasl_server_params_t *sparams)
+{
+    bool have_realm = sparams->user_realm != NULL && sparams->user_realm[0] != '\0';
+
+    return have_realm ? sparams->user_realm : sparams->serverFQDN;
+}
+
+enum auth_status glue_prepare(void)
+{
+    enum auth_status status = crypto_prepare();
+
+    return status == AUTH_OK ? identity_prepare_library() : status;
 }
 
 /* "192.0.2.1;4711" without the port; what is no address becomes "-". */
@@ -213,10 +238,7 @@ int glue_server_init(const sasl_utils_t *utils, int max_version, int *out_versio
     if (max_version < SASL_SERVER_PLUG_VERSION || !glue_library_fits()) {
         return SASL_BADVERS;
     }
-    enum auth_status status = crypto_prepare();
-    if (status == AUTH_OK) {
-        status = identity_prepare_library();
-    }
+    enum auth_status status = glue_prepare();
     if (status == AUTH_OK) {
         status = glue_read_settings(utils, &settings);
     }

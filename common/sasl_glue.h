@@ -63,8 +63,26 @@ const char *glue_option(const sasl_utils_t *utils, const char *option, const cha
 /* An option that is on with "yes", "on", "true", "1" or "t", as libsasl2's own switches are. */
 bool glue_switch(const sasl_utils_t *utils, const char *option);
 
-/* True if the word is in a list separated by white space, as options are. Case does not matter. */
+/*
+ * Takes the next word of an option that is a list separated by blanks; false at the end of it. The
+ * slice is moved behind the word.
+ */
+MUST_USE bool glue_take_word(struct slice *rest, struct slice *ret);
+
+/* True if the word is in such a list. Case does not matter. */
 bool glue_list_has(const char *list, const char *word);
+
+/*
+ * The realm of a name that has none (RFC 2831 2.1.1: the server's choice): user_realm, or the
+ * server's name where that is not set or empty. May be NULL where the server gave neither.
+ */
+const char *glue_default_realm(const sasl_server_params_t *sparams);
+
+/*
+ * Loads what would otherwise be loaded at first use, when a server may be in a jail without files.
+ * Every plugin initialisation begins with it. AUTH_CRYPTO, AUTH_NO_MEMORY.
+ */
+MUST_USE enum auth_status glue_prepare(void);
 
 /*
  * Writes the log line of a failure: `sasl-lmdb: mech=M reason=R user="U" ip=A`, with `: detail`

@@ -18,18 +18,11 @@ static struct methods read_methods(const sasl_utils_t *utils)
 {
     struct methods methods = {0};
     struct slice rest = slice_str(glue_option(utils, "pwcheck_method", "auxprop"));
+    struct slice word;
     sasl_callback_ft callback = NULL;
     void *context = NULL;
 
-    while (rest.n > 0) {
-        struct slice word = slice_of(rest.p, 0);
-        uint8_t c;
-        while (slice_take_byte(&rest, &c) && c != ' ' && c != '\t') {
-            word.n++;
-        }
-        if (word.n == 0) {
-            continue;
-        }
+    while (glue_take_word(&rest, &word)) {
         if (slice_equal_nocase(word, slice_str("auxprop"))) {
             methods.auxprop = true;
         } else if (methods.auxprop) {

@@ -113,9 +113,7 @@ enum auth_status plugin_store(const sasl_utils_t *utils, struct store **ret)
 enum auth_status plugin_identity(const sasl_server_params_t *sparams, struct slice name,
                                  struct identity *ret)
 {
-    bool have_realm = sparams->user_realm != NULL && sparams->user_realm[0] != '\0';
-
-    return identity_split(name, have_realm ? sparams->user_realm : sparams->serverFQDN, ret);
+    return identity_split(name, glue_default_realm(sparams), ret);
 }
 
 /* The store of an earlier initialisation is kept if it is the one this configuration names. */
@@ -196,10 +194,7 @@ GLUE_EXPORT int sasl_auxprop_plug_init(const sasl_utils_t *utils, int max_versio
         return SASL_BADVERS;
     }
     /* In a jail there is no file system: what would be loaded on first use is loaded now. */
-    enum auth_status status = crypto_prepare();
-    if (status == AUTH_OK) {
-        status = identity_prepare_library();
-    }
+    enum auth_status status = glue_prepare();
     pthread_mutex_lock(&plugin.lock);
     if (status == AUTH_OK) {
         status = configure(utils);

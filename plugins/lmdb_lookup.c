@@ -176,9 +176,7 @@ static const char *digest_realm(const struct lookup *l, const struct digest_veri
  */
 static void set_digest_raw(struct lookup *l, const char *name, const struct verifier_set *set)
 {
-    const sasl_server_params_t *s = l->sparams;
-    const char *offered =
-        s->user_realm != NULL && s->user_realm[0] != '\0' ? s->user_realm : s->serverFQDN;
+    const char *offered = glue_default_realm(l->sparams);
     bool own = offered != NULL && strcasecmp(offered, l->who.realm) == 0;
 
     for (unsigned i = 0; offered != NULL && i < set->n_digest; i++) {

@@ -58,22 +58,13 @@ static int change(const struct tool *tool, const struct identity *who, bool disa
 
 static int run(struct tool *tool, int argc, char **argv, bool disabled)
 {
-    const struct tool_options options = {":u:" TOOL_COMMON_LETTERS, longs};
-    const char *realm = NULL;
-    int option;
+    struct identity who;
     int code = TOOL_DONE;
-    while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
-        realm = optarg;
-    }
-    if (option == TOOL_OPTIONS_STOP) {
+    if (!names_read_account(tool, argc, argv, longs, "takes one argument, USER or USER@REALM", NULL,
+                            &who, &code)) {
         return code;
     }
-    if (optind != argc - 1) {
-        return tool_usage_error(tool, "takes one argument, USER or USER@REALM");
-    }
-    struct identity who;
-    enum auth_status status = names_argument(tool, argv[optind], realm, IDENTITY_QUERY, &who);
-    return status == AUTH_OK ? change(tool, &who, disabled) : tool_exit_code(status);
+    return change(tool, &who, disabled);
 }
 
 static int run_enable(struct tool *tool, int argc, char **argv)

@@ -126,27 +126,14 @@ out:
 
 static int run(struct tool *tool, int argc, char **argv)
 {
-    const struct tool_options options = {":u:" TOOL_COMMON_LETTERS, longs};
-    const char *realm = NULL;
+    struct identity who;
     bool json = false;
-    int option;
     int code = TOOL_DONE;
-    while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
-        if (option == 'u') {
-            realm = optarg;
-        } else {
-            json = true;
-        }
-    }
-    if (option == TOOL_OPTIONS_STOP) {
+    if (!names_read_account(tool, argc, argv, longs, "takes one argument, USER or USER@REALM",
+                            &json, &who, &code)) {
         return code;
     }
-    if (optind != argc - 1) {
-        return tool_usage_error(tool, "takes one argument, USER or USER@REALM");
-    }
-    struct identity who;
-    enum auth_status status = names_argument(tool, argv[optind], realm, IDENTITY_QUERY, &who);
-    return status == AUTH_OK ? show(tool, &who, json) : tool_exit_code(status);
+    return show(tool, &who, json);
 }
 
 const struct verb verb_show = {

@@ -38,19 +38,27 @@ enum auth_status mech_check_name(struct mech_server *mech, struct slice name)
     return AUTH_OK;
 }
 
-enum auth_status mech_put_nonce(const struct mech_host *host, struct buf *ret)
+enum auth_status mech_make_nonce(void *ctx,
+                                 enum auth_status (*draw)(void *ctx, uint8_t *ret, size_t n),
+                                 enum auth_status (*nonce)(void *ctx, struct buf *ret),
+                                 struct buf *ret)
 {
     uint8_t bytes[NONCE_BYTES];
 
-    if (host->nonce != NULL) {
-        return host->nonce(host->ctx, ret);
+    if (nonce != NULL) {
+        return nonce(ctx, ret);
     }
-    enum auth_status status = host->random(host->ctx, bytes, sizeof bytes);
+    enum auth_status status = draw(ctx, bytes, sizeof bytes);
     if (status == AUTH_OK) {
         crypto_base64_put(ret, slice_of(bytes, sizeof bytes));
         status = buf_status(ret);
     }
     return status;
+}
+
+enum auth_status mech_put_nonce(const struct mech_host *host, struct buf *ret)
+{
+    return mech_make_nonce(host->ctx, host->random, host->nonce, ret);
 }
 
 enum auth_status mech_find_secret(const struct mech_host *host, const struct mech_identity *who,

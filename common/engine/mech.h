@@ -167,6 +167,14 @@ enum auth_status mech_after_end(struct mech_server *mech);
  */
 MUST_USE enum auth_status mech_check_name(struct mech_server *mech, struct slice name);
 
+/*
+ * Appends a host's recorded nonce if it has one (nonce is not NULL), else a fresh one: 24
+ * characters of base64, 144 random bits. Both halves make theirs by it.
+ */
+MUST_USE enum auth_status
+mech_make_nonce(void *ctx, enum auth_status (*draw)(void *ctx, uint8_t *ret, size_t n),
+                enum auth_status (*nonce)(void *ctx, struct buf *ret), struct buf *ret);
+
 /* Appends the host's nonce or a fresh one: 24 characters of base64, 144 random bits. */
 MUST_USE enum auth_status mech_put_nonce(const struct mech_host *host, struct buf *ret);
 

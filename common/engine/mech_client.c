@@ -3,8 +3,6 @@
 
 #include "engine/identity.h"
 
-enum { NONCE_BYTES = 18 }; /* 144 bits; a multiple of 3 leaves base64 without padding */
-
 enum auth_status mech_client_refuse(struct mech_client *mech, enum auth_status status,
                                     const char *detail)
 {
@@ -115,15 +113,5 @@ enum auth_status mech_client_put_raw_password(struct mech_client *mech, struct s
 
 enum auth_status mech_client_put_nonce(const struct mech_client_host *host, struct buf *ret)
 {
-    uint8_t bytes[NONCE_BYTES];
-
-    if (host->nonce != NULL) {
-        return host->nonce(host->ctx, ret);
-    }
-    enum auth_status status = host->random(host->ctx, bytes, sizeof bytes);
-    if (status == AUTH_OK) {
-        crypto_base64_put(ret, slice_of(bytes, sizeof bytes));
-        status = buf_status(ret);
-    }
-    return status;
+    return mech_make_nonce(host->ctx, host->random, host->nonce, ret);
 }
