@@ -51,6 +51,9 @@ MAIN_CF = {
 
 IMPORTED = "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME"
 
+# Among a service's parameters: how many smtpd processes it may have (maxproc in master.cf).
+PROCESS_LIMIT = "process limit"
+
 # name, type, private, unpriv, chroot, wakeup, maxproc, command
 MASTER_CF = """\
 postlog   unix-dgram n - n - 1 postlogd
@@ -195,7 +198,9 @@ class Postfix:
         with open(os.path.join(self.config, "master.cf"), "w", encoding="utf-8") as file:
             file.write(MASTER_CF)
             for service, options in self.services.items():
-                file.write(f"127.0.0.1:{self.ports[service]} inet n - y - - smtpd\n")
+                options = dict(options)
+                limit = options.pop(PROCESS_LIMIT, "-")
+                file.write(f"127.0.0.1:{self.ports[service]} inet n - y - {limit} smtpd\n")
                 for key, value in options.items():
                     file.write(f"  -o {{ {key} = {value} }}\n")
         for application, text in self.sasl_confs.items():
