@@ -116,12 +116,15 @@ class MailLog:
             return 0
 
     def text(self, since=0):
+        """What came after since, whole lines only: a page's end may cut what is being written."""
         try:
             with open(self.path, "rb") as file:
-                file.seek(since)
-                return file.read().decode("utf-8", "backslashreplace")
+                file.seek(max(since - 1, 0))
+                content = file.read()
         except FileNotFoundError:
             return ""
+        start = content.find(b"\n") + 1 if since else 0
+        return content[start : content.rfind(b"\n") + 1].decode("utf-8", "backslashreplace")
 
     def wait_for(self, pattern, since=0, seconds=LOG_SECONDS):
         """The first line that matches; AssertionError with what is there if none comes."""
