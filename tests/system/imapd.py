@@ -60,11 +60,15 @@ def give_to_cyrus(path):
 
 
 class Imapd:
-    """Context manager. sasl: option -> value, without the sasl_ that imapd.conf wants."""
+    """Context manager. sasl: option -> value, without the sasl_ that imapd.conf wants.
 
-    def __init__(self, work, sasl, plugin_path, name="imapd"):
+    options: further lines of imapd.conf, option -> value.
+    """
+
+    def __init__(self, work, sasl, plugin_path, name="imapd", options=None):
         self.base = work.mkdir(name, 0o755)
         self.sasl = sasl
+        self.options = options or {}
         self.plugin_path = plugin_path
         self.port = None
         self.master = None
@@ -81,6 +85,8 @@ class Imapd:
         with open(os.path.join(self.base, "imapd.conf"), "w", encoding="utf-8") as file:
             file.write(IMAPD_CONF.format(
                 base=self.base, hostname=HOSTNAME, certificate=self.certificate, key=self.key))
+            for option, value in self.options.items():
+                file.write(f"{option}: {value}\n")
             for option, value in self.sasl.items():
                 file.write(f"sasl_{option}: {value}\n")
         with open(os.path.join(self.base, "cyrus.conf"), "w", encoding="utf-8") as file:
