@@ -86,6 +86,30 @@ void exchange_end(struct exchange *ex)
     buf_release(&ex->out);
 }
 
+void exchange_scene_open(struct exchange_scene *scene, const char *mechanism, const char *file,
+                         unsigned id)
+{
+    scene->file = stanza_read(VECTORS, file);
+    assert_non_null(scene->file);
+    fake_host_open(&scene->fake, scene->file, stanza_case(scene->file, id));
+    scene->fake.host.nonce = NULL;
+    exchange_start(&scene->ex, mechanism, &scene->fake.host);
+}
+
+void exchange_scene_close(struct exchange_scene *scene)
+{
+    exchange_end(&scene->ex);
+    fake_host_close(&scene->fake);
+    stanza_free(scene->file);
+}
+
+enum auth_status exchange_no_random(void *ctx, uint8_t *ret, size_t n)
+{
+    (void)ctx;
+    memset(ret, 0, n);
+    return AUTH_CRYPTO;
+}
+
 /* The client's messages of a case, each owned by the file. */
 static size_t client_messages(const struct stanza *s, struct slice ret[MAX_STEPS])
 {

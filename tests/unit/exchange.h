@@ -10,6 +10,7 @@
 #define SASL_LMDB_TEST_EXCHANGE_H
 
 #include "engine/mech.h"
+#include "fake_host.h"
 
 struct exchange {
     const struct mech_server_ops *ops;
@@ -22,6 +23,24 @@ void exchange_start(struct exchange *ex, const char *mechanism, const struct mec
 enum auth_status exchange_step(struct exchange *ex, struct slice in);
 const char *exchange_detail(const struct exchange *ex);
 void exchange_end(struct exchange *ex);
+
+/*
+ * A case's host and an exchange with it that makes its own nonces. `fake` comes first: the
+ * callbacks of fake_host.c get the same pointer.
+ */
+struct exchange_scene {
+    struct fake_host fake;
+    struct stanza_file *file;
+    struct exchange ex;
+    unsigned broken; /* which way, in tests of hosts that break their contract */
+};
+
+void exchange_scene_open(struct exchange_scene *scene, const char *mechanism, const char *file,
+                         unsigned id);
+void exchange_scene_close(struct exchange_scene *scene);
+
+/* A host's callback: there is no randomness. */
+enum auth_status exchange_no_random(void *ctx, uint8_t *ret, size_t n);
 
 /* Runs every case of a vector file; fails the test after the last one if any went wrong. */
 void exchange_run_vectors(const char *name);

@@ -45,37 +45,14 @@ static void allocations_that_fail(void **state)
     exchange_run_allocations(FILE_NAME, 1);
 }
 
-struct host {
-    struct fake_host fake; /* first: the callbacks of fake_host.c get the same pointer */
-    struct stanza_file *file;
-    struct exchange ex;
-};
-
-/* A host like that of one case, with nonces of the engine's own making. */
-static void open_host(struct host *h, unsigned id)
-{
-    h->file = stanza_read(VECTORS, FILE_NAME);
-    assert_non_null(h->file);
-    fake_host_open(&h->fake, h->file, stanza_case(h->file, id));
-    h->fake.host.nonce = NULL;
-    exchange_start(&h->ex, MECHANISM, &h->fake.host);
-}
-
-static void close_host(struct host *h)
-{
-    exchange_end(&h->ex);
-    fake_host_close(&h->fake);
-    stanza_free(h->file);
-}
-
 /* msg-id of 32 hex digits of 128 random bits, a timestamp, and the host (RFC 2195 2). */
 static void own_challenge(void **state)
 {
-    struct host h;
+    struct exchange_scene h;
     uint32_t stamp;
 
     (void)state;
-    open_host(&h, 1);
+    exchange_scene_open(&h, MECHANISM, FILE_NAME, 1);
     const time_t before = time(NULL);
     assert_int_equal(exchange_step(&h.ex, slice_of(NULL, 0)), AUTH_CONTINUE);
     struct slice challenge = buf_slice(&h.ex.out);
@@ -84,57 +61,50 @@ static void own_challenge(void **state)
     assert_true(stamp >= before && stamp <= time(NULL));
     assert_true(slice_equal_str(challenge, "@postoffice.reston.mci.net>"));
     assert_int_equal(h.fake.next_random, 16);
-    close_host(&h);
+    exchange_scene_close(&h);
 }
 
 static void two_challenges_differ(void **state)
 {
     struct exchange other;
-    struct host h;
+    struct exchange_scene h;
 
     (void)state;
-    open_host(&h, 1);
+    exchange_scene_open(&h, MECHANISM, FILE_NAME, 1);
     exchange_start(&other, MECHANISM, &h.fake.host);
     assert_int_equal(exchange_step(&h.ex, slice_of(NULL, 0)), AUTH_CONTINUE);
     assert_int_equal(exchange_step(&other, slice_of(NULL, 0)), AUTH_CONTINUE);
     assert_false(slice_equal(buf_slice(&h.ex.out), buf_slice(&other.out)));
     exchange_end(&other);
-    close_host(&h);
-}
-
-static enum auth_status no_random(void *ctx, uint8_t *ret, size_t n)
-{
-    (void)ctx;
-    memset(ret, 0, n);
-    return AUTH_CRYPTO;
+    exchange_scene_close(&h);
 }
 
 static void no_challenge_without_randomness(void **state)
 {
-    struct host h;
+    struct exchange_scene h;
 
     (void)state;
-    open_host(&h, 1);
-    h.fake.host.random = no_random;
+    exchange_scene_open(&h, MECHANISM, FILE_NAME, 1);
+    h.fake.host.random = exchange_no_random;
     assert_int_equal(exchange_step(&h.ex, slice_of(NULL, 0)), AUTH_CRYPTO);
     assert_int_equal(h.ex.out.n, 0);
     assert_int_equal(exchange_step(&h.ex, slice_str("tim 0")), AUTH_MALFORMED);
-    close_host(&h);
+    exchange_scene_close(&h);
 }
 
 /* A host name that does not fit is no reason to send half of a challenge. */
 static void host_name_too_long(void **state)
 {
-    struct host h;
+    struct exchange_scene h;
     char name[2000];
 
     (void)state;
     memset(name, 'h', sizeof name - 1);
     name[sizeof name - 1] = '\0';
-    open_host(&h, 1);
+    exchange_scene_open(&h, MECHANISM, FILE_NAME, 1);
     h.fake.host.server_fqdn = name;
     assert_int_equal(exchange_step(&h.ex, slice_of(NULL, 0)), AUTH_TOO_LONG);
-    close_host(&h);
+    exchange_scene_close(&h);
 }
 
 int main(void)

@@ -56,56 +56,32 @@ static void allocations_that_fail(void **state)
     exchange_run_allocations(QOP_FILE, STOCK_CONF);
 }
 
-struct host {
-    struct fake_host fake; /* first: the callbacks of fake_host.c get the same pointer */
-    struct stanza_file *file;
-    struct exchange ex;
-    unsigned broken; /* for the tests of hosts that break their contract */
-};
-
-/* A host like that of one case, with nonces of the engine's own making. */
-static void open_host(struct host *h, unsigned id)
-{
-    h->file = stanza_read(VECTORS, FILE_NAME);
-    assert_non_null(h->file);
-    fake_host_open(&h->fake, h->file, stanza_case(h->file, id));
-    h->fake.host.nonce = NULL;
-    exchange_start(&h->ex, MECHANISM, &h->fake.host);
-}
-
-static void close_host(struct host *h)
-{
-    exchange_end(&h->ex);
-    fake_host_close(&h->fake);
-    stanza_free(h->file);
-}
-
 static void own_challenge(void **state)
 {
-    struct host h;
+    struct exchange_scene h;
 
     (void)state;
-    open_host(&h, REQUIRED_ONLY);
+    exchange_scene_open(&h, MECHANISM, FILE_NAME, REQUIRED_ONLY);
     assert_int_equal(exchange_step(&h.ex, slice_of(NULL, 0)), AUTH_CONTINUE);
     assert_string_equal(buf_text(&h.ex.out),
                         "realm=\"example.org\",nonce=\"AAECAwQFBgcICQoLDA0ODxAR\",qop=\"auth\","
                         "algorithm=md5-sess,charset=utf-8");
     assert_int_equal(h.fake.next_random, 18);
-    close_host(&h);
+    exchange_scene_close(&h);
 }
 
 static void no_realm_to_offer(void **state)
 {
-    struct host h;
+    struct exchange_scene h;
 
     (void)state;
-    open_host(&h, REQUIRED_ONLY);
+    exchange_scene_open(&h, MECHANISM, FILE_NAME, REQUIRED_ONLY);
     h.fake.host.realm = "";
     assert_int_equal(exchange_step(&h.ex, slice_of(NULL, 0)), AUTH_CONTINUE);
     assert_string_equal(
         buf_text(&h.ex.out),
         "nonce=\"AAECAwQFBgcICQoLDA0ODxAR\",qop=\"auth\",algorithm=md5-sess,charset=utf-8");
-    close_host(&h);
+    exchange_scene_close(&h);
 }
 
 /* "The size of a digest-challenge MUST be less than 2048 bytes" (RFC 2831 2.1.1). */
@@ -116,15 +92,15 @@ static void challenge_of_2048_bytes(void **state)
 
     (void)state;
     for (size_t n = 1940; n < 2048; n++) {
-        struct host h;
+        struct exchange_scene h;
         memset(realm, 'r', n);
         realm[n] = '\0';
-        open_host(&h, REQUIRED_ONLY);
+        exchange_scene_open(&h, MECHANISM, FILE_NAME, REQUIRED_ONLY);
         h.fake.host.realm = realm;
         enum auth_status status = exchange_step(&h.ex, slice_of(NULL, 0));
         assert_int_equal(status, h.ex.out.n < 2048 ? AUTH_CONTINUE : AUTH_TOO_LONG);
         refused += status == AUTH_TOO_LONG;
-        close_host(&h);
+        exchange_scene_close(&h);
     }
     assert_in_range(refused, 1, 107);
 }
@@ -132,7 +108,7 @@ static void challenge_of_2048_bytes(void **state)
 static enum auth_status broken_secret(void *ctx, const struct mech_identity *who,
                                       const struct mech_want *want, struct mech_secret *ret)
 {
-    const struct host *h = ctx;
+    const struct exchange_scene *h = ctx;
 
     (void)who;
     (void)want;
@@ -148,8 +124,8 @@ static void host_with_a_wrong_count(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        struct host h;
-        open_host(&h, REQUIRED_ONLY);
+        struct exchange_scene h;
+        exchange_scene_open(&h, MECHANISM, FILE_NAME, REQUIRED_ONLY);
         h.broken = counts[i];
         h.fake.host.find_secret = broken_secret;
         assert_int_equal(exchange_step(&h.ex, slice_of(NULL, 0)), AUTH_CONTINUE);
@@ -158,7 +134,7 @@ static void host_with_a_wrong_count(void **state)
                                            "cnonce=\"x\",nc=00000001,digest-uri=\"smtp/h\","
                                            "response=00000000000000000000000000000000")),
             AUTH_INTERNAL);
-        close_host(&h);
+        exchange_scene_close(&h);
     }
 }
 

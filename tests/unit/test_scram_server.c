@@ -53,41 +53,17 @@ static void allocations_that_fail(void **state)
     exchange_run_allocations(FILE_NAME, WITH_AUTHZID);
 }
 
-struct host {
-    struct fake_host fake; /* first: the callbacks of fake_host.c get the same pointer */
-    struct stanza_file *file;
-    struct exchange ex;
-    unsigned broken; /* for the tests of hosts that break their contract */
-};
-
-/* A host like that of one case, with nonces of the engine's own making. */
-static void open_host(struct host *h, unsigned id)
-{
-    h->file = stanza_read(VECTORS, FILE_NAME);
-    assert_non_null(h->file);
-    fake_host_open(&h->fake, h->file, stanza_case(h->file, id));
-    h->fake.host.nonce = NULL;
-    exchange_start(&h->ex, MECHANISM, &h->fake.host);
-}
-
-static void close_host(struct host *h)
-{
-    exchange_end(&h->ex);
-    fake_host_close(&h->fake);
-    stanza_free(h->file);
-}
-
 static void own_nonce(void **state)
 {
-    struct host h;
+    struct exchange_scene h;
 
     (void)state;
-    open_host(&h, SHA256);
+    exchange_scene_open(&h, MECHANISM, FILE_NAME, SHA256);
     assert_int_equal(exchange_step(&h.ex, slice_str("n,,n=alice,r=abc")), AUTH_CONTINUE);
     assert_string_equal(buf_text(&h.ex.out),
                         "r=abcAAECAwQFBgcICQoLDA0ODxAR,s=AAECAwQFBgcICQoLDA0ODw==,i=1");
     assert_int_equal(h.fake.next_random, 18);
-    close_host(&h);
+    exchange_scene_close(&h);
 }
 
 enum defect { OTHER_HASH, NO_ITERATIONS, TOO_MANY_ITERATIONS, NO_SALT, LONG_SALT, DEFECTS };
@@ -95,7 +71,7 @@ enum defect { OTHER_HASH, NO_ITERATIONS, TOO_MANY_ITERATIONS, NO_SALT, LONG_SALT
 static enum auth_status broken_secret(void *ctx, const struct mech_identity *who,
                                       const struct mech_want *want, struct mech_secret *ret)
 {
-    const struct host *h = ctx;
+    const struct exchange_scene *h = ctx;
 
     (void)who;
     ret->verdict = AUTH_OK;
@@ -115,44 +91,37 @@ static void host_with_a_broken_verifier(void **state)
 {
     (void)state;
     for (unsigned defect = 0; defect <= DEFECTS; defect++) {
-        struct host h;
-        open_host(&h, SHA256);
+        struct exchange_scene h;
+        exchange_scene_open(&h, MECHANISM, FILE_NAME, SHA256);
         h.broken = defect;
         h.fake.host.find_secret = broken_secret;
         assert_int_equal(exchange_step(&h.ex, slice_str("n,,n=alice,r=abc")),
                          defect == DEFECTS ? AUTH_CONTINUE : AUTH_INTERNAL);
-        close_host(&h);
+        exchange_scene_close(&h);
     }
-}
-
-static enum auth_status no_random(void *ctx, uint8_t *ret, size_t n)
-{
-    (void)ctx;
-    memset(ret, 0, n);
-    return AUTH_CRYPTO;
 }
 
 static void no_nonce_without_randomness(void **state)
 {
-    struct host h;
+    struct exchange_scene h;
 
     (void)state;
-    open_host(&h, SHA256);
-    h.fake.host.random = no_random;
+    exchange_scene_open(&h, MECHANISM, FILE_NAME, SHA256);
+    h.fake.host.random = exchange_no_random;
     assert_int_equal(exchange_step(&h.ex, slice_str("n,,n=alice,r=abc")), AUTH_CRYPTO);
     assert_int_equal(h.ex.out.n, 0);
-    close_host(&h);
+    exchange_scene_close(&h);
 }
 
 /* The server's part of the nonce has no room left: refused, not cut. */
 static void nonces_too_long_together(void **state)
 {
-    struct host h;
+    struct exchange_scene h;
     uint8_t nonce[1500];
     struct buf first;
 
     (void)state;
-    open_host(&h, SHA256);
+    exchange_scene_open(&h, MECHANISM, FILE_NAME, SHA256);
     memset(nonce, 'x', sizeof nonce);
     h.fake.nonce = slice_of(nonce, sizeof nonce);
     h.fake.host.nonce = fake_host_nonce;
@@ -162,7 +131,7 @@ static void nonces_too_long_together(void **state)
     assert_int_equal(buf_status(&first), AUTH_OK);
     assert_int_equal(exchange_step(&h.ex, buf_slice(&first)), AUTH_TOO_LONG);
     buf_release(&first);
-    close_host(&h);
+    exchange_scene_close(&h);
 }
 
 int main(void)
