@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Accounts that may not log in, or not this way, through the real libsasl2. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "attempt.h"
+#include "store/store.h"
+
+static const struct host_user users[] = {
+    {.user = "alice", .realm = HOST_REALM, .password = "secret"},
+    {.user = "alice", .realm = HOST_FQDN, .password = "other"},
+    {.user = "off", .realm = HOST_REALM, .password = "secret", .disabled = true},
+    {.user = "gone", .realm = HOST_REALM, .password = "secret", .expires = 1},
+    {.user = "stays", .realm = HOST_REALM, .password = "secret", .expires = 253402300799},
+    {.user = "gone strict",
+     .realm = HOST_REALM,
+     .password = "secret",
+     .drop = VERIFIER_LEGACY,
+     .expires = 1},
+    {.user = "strict", .realm = HOST_REALM, .password = "secret", .drop = VERIFIER_LEGACY},
+    {.user = "legacy", .realm = HOST_REALM, .password = "secret", .drop = VERIFIER_SCRAM},
+};
+
+static struct store_dir store;
+
+/* Expired: the client sees what a wrong password shows, the log says why. */
+static void an_expired_account_stays_out(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ATTEMPT_MECHS; i++) {
+        assert_int_equal(
+            attempt(attempt_mechs[i], HOST_REALM, "stays", "secret", NULL, "stays@lab.test"),
+            SASL_OK);
+        assert_int_equal(attempt(attempt_mechs[i], HOST_REALM, "stays", "wrong", NULL, NULL),
+                         SASL_BADAUTH);
+        attempt_expect_reason(attempt_mechs[i], "password", "stays");
+        assert_int_equal(attempt(attempt_mechs[i], HOST_REALM, "gone", "secret", NULL, NULL),
+                         SASL_BADAUTH);
+        attempt_expect_reason(attempt_mechs[i], "expired", "gone");
+        assert_int_equal(attempt(attempt_mechs[i], HOST_REALM, "gone", "wrong", NULL, NULL),
+                         SASL_BADAUTH);
+        assert_int_equal(attempt(attempt_mechs[i], HOST_REALM, "gone strict", "secret", NULL, NULL),
+                         SASL_BADAUTH);
+        assert_null(strstr(host_log(), "secret"));
+    }
+}
+
+enum { LIFETIME = 3 }; /* seconds */
+
+static enum store_edit edit_expires(void *ctx, bool exists, struct record *record)
+{
+    record->expires = *(const int64_t *)ctx;
+    return exists ? STORE_WRITE : STORE_KEEP;
+}
+
+/* In another process, as the tool does it: here the plugin has the file open. */
+static void set_expires(const char *user, int64_t expires)
+{
+    const struct store_options open = {
+        .path = store.path, .key_path = store.key_path, .writable = true};
+    struct identity who = {.realm = HOST_REALM};
+    struct store *writer = NULL;
+    int status = 0;
+
+    snprintf(who.user, sizeof who.user, "%s", user);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        _exit(store_open(&open, &writer, NULL) == AUTH_OK &&
+                      store_change(writer, &who, edit_expires, &expires, NULL, NULL, NULL) ==
+                          AUTH_OK
+                  ? 0
+                  : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* The moment comes while a server runs; a later one lets in again. */
+static void an_account_expires_under_a_running_server(void **state)
+{
+    int64_t expires = (int64_t)time(NULL) + LIFETIME;
+
+    (void)state;
+    set_expires("stays", expires);
+    assert_int_equal(attempt("CRAM-MD5", HOST_REALM, "stays", "secret", NULL, NULL), SASL_OK);
+    while ((int64_t)time(NULL) < expires) {
+        const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+        nanosleep(&pause, NULL);
+    }
+    for (size_t i = 0; i < ATTEMPT_MECHS; i++) {
+        assert_int_equal(attempt(attempt_mechs[i], HOST_REALM, "stays", "secret", NULL, NULL),
+                         SASL_BADAUTH);
+        attempt_expect_reason(attempt_mechs[i], "expired", "stays");
+    }
+    set_expires("stays", 0);
+    for (size_t i = 0; i < ATTEMPT_MECHS; i++) {
+        assert_int_equal(attempt(attempt_mechs[i], HOST_REALM, "stays", "secret", NULL, NULL),
+                         SASL_OK);
+    }
+}
+
+static void an_account_without_the_verifier_stays_out(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ATTEMPT_MECHS; i++) {
+        bool md5 = strstr(attempt_mechs[i], "MD5") != NULL;
+        bool scram = strstr(attempt_mechs[i], "SCRAM") != NULL;
+        assert_int_equal(attempt(attempt_mechs[i], HOST_REALM, "strict", "secret", NULL, NULL),
+                         md5 ? SASL_BADAUTH : SASL_OK);
+        if (md5) {
+            attempt_expect_reason(attempt_mechs[i], "no-verifier", "strict");
+        }
+        /* PLAIN and LOGIN still have libsasl2's own way, by the checkpass verifier. */
+        assert_int_equal(attempt(attempt_mechs[i], HOST_REALM, "legacy", "secret", NULL, NULL),
+                         scram ? SASL_BADAUTH : SASL_OK);
+        if (scram) {
+            attempt_expect_reason(attempt_mechs[i], "no-verifier", "legacy");
+        } else {
+            assert_int_equal(attempt(attempt_mechs[i], HOST_REALM, "legacy", "wrong", NULL, NULL),
+                             SASL_BADAUTH);
+        }
+    }
+}
+
+/* A decoy looks like a salt of the store, the same each time, whatever the spelling. */
+static void unknown_users_see_a_steady_salt(void **state)
+{
+    static const char *const spellings[] = {"ghost", "ghost@lab.test", "ghost@LAB.test"};
+    struct buf seen;
+
+    (void)state;
+    buf_init(&seen, ATTEMPT_MAX_MESSAGE);
+    for (size_t i = 0; i < 3; i++) {
+        struct client c;
+        struct buf message;
+        struct slice out;
+        sasl_conn_t *conn = host_connect(HOST_REALM, true);
+        client_init(&c, spellings[i], "secret");
+        buf_init(&message, ATTEMPT_MAX_MESSAGE);
+        client_scram_first(&c, &message);
+        assert_int_equal(host_step(conn, "SCRAM-SHA-256", buf_slice(&message), &out),
+                         SASL_CONTINUE);
+        struct slice nonce;
+        assert_true(slice_take_until(&out, ',', &nonce));
+        if (seen.n == 0) {
+            buf_put_slice(&seen, out);
+            assert_non_null(strstr(buf_text(&seen), ",i=4096"));
+        }
+        assert_true(slice_equal(buf_slice(&seen), out));
+        sasl_dispose(&conn);
+        buf_release(&message);
+        client_release(&c);
+    }
+    buf_release(&seen);
+}
+
+static void checkpass_and_its_refusals(void **state)
+{
+    static const struct {
+        const char *user;
+        const char *password;
+        int code;
+        const char *reason;
+    } cases[] = {
+        {"alice", "secret", SASL_OK, NULL},
+        {"alice", "wrong", SASL_BADAUTH, NULL},
+        {"nobody", "x", SASL_NOUSER, NULL},
+        {"off@lab.test", "secret", SASL_BADAUTH, "disabled"},
+        {"alice@lab.test", "secret", SASL_OK, NULL},
+        {"gone@lab.test", "secret", SASL_BADAUTH, "expired"},
+        {"gone@lab.test", "wrong", SASL_BADAUTH, "expired"},
+        {"stays", "secret", SASL_OK, NULL},
+        {"stays", "wrong", SASL_BADAUTH, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        sasl_conn_t *conn = host_connect(HOST_REALM, true);
+        host_log_clear();
+        assert_int_equal(sasl_checkpass(conn, cases[i].user, (unsigned)strlen(cases[i].user),
+                                        cases[i].password, (unsigned)strlen(cases[i].password)),
+                         cases[i].code);
+        if (cases[i].reason != NULL) {
+            attempt_expect_reason("checkpass", cases[i].reason, cases[i].user);
+        }
+        sasl_dispose(&conn);
+    }
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    store_dir_make(&store, users, sizeof users / sizeof users[0]);
+    host_use_store(&store);
+    host_start();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    host_stop();
+    store_dir_remove(&store);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_expired_account_stays_out),
+        cmocka_unit_test(an_account_expires_under_a_running_server),
+        cmocka_unit_test(an_account_without_the_verifier_stays_out),
+        cmocka_unit_test(unknown_users_see_a_steady_salt),
+        cmocka_unit_test(checkpass_and_its_refusals),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
