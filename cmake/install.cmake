@@ -1,0 +1,43 @@
+# What "cmake --install" puts where. The places are those of GNUInstallDirs below the prefix, except
+# that configuration read by other programs follows CMAKE_INSTALL_SYSCONFDIR (say /etc).
+set(SASL_LMDB_PLUGIN_DIR ${CMAKE_INSTALL_LIBDIR}/sasl2 CACHE STRING
+    "Where the plugins are installed: an absolute path, or one below the prefix")
+option(SASL_LMDB_OVERWRITE "Install over plugin files that are not those of sasl-lmdb" OFF)
+
+set(_plugins plugin_plain plugin_login plugin_crammd5 plugin_digestmd5 plugin_scram plugin_sasllmdb)
+set(_data ${CMAKE_INSTALL_DATADIR}/sasl-lmdb)
+set(_completions ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+
+# First of all the question whether anything may be installed: the distribution's plugins have the
+# names ours have. What stands in the way is removed, since it may be a link to a file of theirs.
+set(_names)
+foreach(_plugin IN LISTS _plugins)
+    list(APPEND _names $<TARGET_FILE_NAME:${_plugin}>)
+endforeach()
+file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/install-guard.cmake CONTENT
+    "set(names \"${_names}\")
+set(directory [==[${SASL_LMDB_PLUGIN_DIR}]==])
+set(overwrite ${SASL_LMDB_OVERWRITE})
+include([==[${PROJECT_SOURCE_DIR}/cmake/install-guard.cmake]==])
+")
+install(SCRIPT ${CMAKE_BINARY_DIR}/install-guard.cmake)
+
+install(TARGETS ${_plugins}
+    LIBRARY DESTINATION ${SASL_LMDB_PLUGIN_DIR}
+    PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+install(TARGETS sasl-lmdb saslpasswd-lmdb RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
+
+install(FILES docs/man/sasl-lmdb.8 docs/man/saslpasswd-lmdb.8
+    DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+install(FILES docs/man/sasl-lmdb.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
+# One file completes both commands; bash looks for it under the name of either.
+install(FILES packaging/completion/sasl-lmdb DESTINATION ${_completions})
+install(CODE "file(CREATE_LINK sasl-lmdb
+    \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${_completions}/saslpasswd-lmdb\" SYMBOLIC)")
+
+install(DIRECTORY packaging/fail2ban DESTINATION ${CMAKE_INSTALL_SYSCONFDIR})
+install(FILES packaging/openldap/sasl-lmdb.schema DESTINATION ${_data})
+install(DIRECTORY packaging/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs FILES_MATCHING PATTERN "*.md"
+    PATTERN man EXCLUDE)

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""cmake --install: everything in its place, DESTDIR honoured, foreign plugins left alone."""
+
+import os
+import stat
+
+import toolkit
+
+BUILD = os.environ["SASL_LMDB_BUILD"]
+CMAKE = os.environ["SASL_LMDB_CMAKE"]
+PLUGIN_DIR = os.environ["SASL_LMDB_PLUGIN_DIR"]
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+GUARD = os.path.join(SOURCE, "cmake", "install-guard.cmake")
+
+PLUGINS = ["libplain.so", "liblogin.so", "libcrammd5.so", "libdigestmd5.so", "libscram.so",
+           "libsasllmdb.so"]
+FOREIGN = b"\x7fELF somebody else's plugin\0"
+
+
+def tree(directory):
+    """All files and links below a directory, as paths from there."""
+    return sorted(
+        os.path.relpath(os.path.join(at, name), directory)
+        for at, folders, files in os.walk(directory)
+        for name in files + [f for f in folders if os.path.islink(os.path.join(at, f))])
+
+
+class Install(toolkit.ToolTest):
+    def setUp(self):
+        super().setUp()
+        self.destdir = os.path.join(self.directory, "dest")
+
+    def install(self, prefix="/opt/sasl-lmdb"):
+        return toolkit.run([CMAKE, "--install", BUILD, "--prefix", prefix],
+                           env={**os.environ, "DESTDIR": self.destdir})
+
+    def plugin(self, name, prefix="/opt/sasl-lmdb"):
+        return os.path.join(self.destdir, prefix[1:], PLUGIN_DIR, name)
+
+    def put(self, path, content=FOREIGN):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content)
+
+    def guard(self, overwrite, *names):
+        """What decides, with the option as a configured tree would have it."""
+        return toolkit.run([
+            CMAKE, f"-Dnames={';'.join(names)}", f"-Ddirectory={self.directory}",
+            f"-Doverwrite={overwrite}", "-P", GUARD])
+
+    def test_everything_is_there(self):
+        result = self.install()
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual(os.listdir(self.directory), ["dest"])
+        self.assertEqual(os.listdir(self.destdir), ["opt"])
+        for name in PLUGINS:
+            self.assertEqual(stat.S_IMODE(os.stat(self.plugin(name)).st_mode), 0o644, name)
+        self.assertEqual(sorted(os.listdir(self.plugin(""))), sorted(PLUGINS))
+        files = tree(self.destdir)
+        for name in ("sbin/sasl-lmdb", "sbin/saslpasswd-lmdb",
+                     "man/man8/sasl-lmdb.8", "man/man8/saslpasswd-lmdb.8", "man/man5/sasl-lmdb.5",
+                     "bash-completion/completions/sasl-lmdb",
+                     "bash-completion/completions/saslpasswd-lmdb",
+                     "fail2ban/filter.d/sasl-lmdb.conf", "fail2ban/jail.d/sasl-lmdb.conf",
+                     "sasl-lmdb/sasl-lmdb.schema", "examples/saslpasswd.conf", "examples/smtpd.conf",
+                     "doc/sasl-lmdb/README.md", "doc/sasl-lmdb/LICENSE",
+                     "doc/sasl-lmdb/docs/SECURITY.md"):
+            self.assertEqual(len([f for f in files if f.endswith("/" + name)]), 1, name)
+        for name in files:
+            path = os.path.join(self.destdir, name)
+            self.assertTrue(os.path.exists(path), f"{name} leads nowhere")
+            self.assertFalse(os.stat(path).st_mode & 0o022, f"others may write {name}")
+
+    def test_the_tool_installed_runs(self):
+        self.assertEqual(self.install().status, 0)
+        tool = os.path.join(self.destdir, "opt/sasl-lmdb/sbin/sasl-lmdb")
+        result = toolkit.run([tool, "--version"])
+        self.assertEqual(result.status, 0, result)
+
+    def test_again_over_itself(self):
+        self.assertEqual(self.install().status, 0)
+        before = tree(self.destdir)
+        result = self.install()
+        self.assertEqual(result.status, 0, result)
+        self.assertEqual(tree(self.destdir), before)
+
+    def test_an_older_version_of_ours_gives_way(self):
+        path = self.plugin("liblogin.so")
+        self.put(path, b"\x7fELF...\0@(#)sasl-lmdb plugin 0.0.1\0...")
+        result = self.install()
+        self.assertEqual(result.status, 0, result)
+        self.assertGreater(os.path.getsize(path), 1000)
+
+    def test_foreign_file_stops_it(self):
+        for name in PLUGINS:
+            with self.subTest(name):
+                path = self.plugin(name, f"/{name}")
+                self.put(path)
+                result = self.install(f"/{name}")
+                self.assertNotEqual(result.status, 0, result)
+                self.assertIn(path.encode(), result.err.replace(b"\n  ", b""))
+                self.assertEqual(toolkit.contents(path), FOREIGN)
+                relative = os.path.relpath(path, self.destdir)
+                self.assertEqual([f for f in tree(self.destdir) if f.startswith(name)], [relative])
+
+    def test_foreign_link_stops_it(self):
+        target = os.path.join(self.directory, "libplain.so.2.0.25")
+        self.put(target)
+        for index, goal in enumerate((target, "/nonexistent/libplain.so.2")):
+            with self.subTest(goal):
+                path = self.plugin("libplain.so", f"/{index}")
+                os.makedirs(os.path.dirname(path))
+                os.symlink(goal, path)
+                result = self.install(f"/{index}")
+                self.assertNotEqual(result.status, 0, result)
+                self.assertEqual(os.readlink(path), goal)
+                self.assertEqual(toolkit.contents(target), FOREIGN)
+
+    def test_others_beside_ours_do_not_matter(self):
+        path = self.plugin("libgssapiv2.so")
+        self.put(path)
+        self.assertEqual(self.install().status, 0)
+        self.assertEqual(toolkit.contents(path), FOREIGN)
+
+    def test_overwrite_takes_the_link_and_not_its_target(self):
+        target = os.path.join(self.directory, "libplain.so.2.0.25")
+        link = os.path.join(self.directory, "libplain.so")
+        self.put(target)
+        os.symlink(target, link)
+        self.put(os.path.join(self.directory, "liblogin.so"))
+        refused = self.guard("OFF", "libplain.so", "liblogin.so")
+        self.assertNotEqual(refused.status, 0, refused)
+        self.assertIn(b"SASL_LMDB_OVERWRITE", refused.err)
+        self.assertEqual(os.readlink(link), target)
+        allowed = self.guard("ON", "libplain.so", "liblogin.so")
+        self.assertEqual(allowed.status, 0, allowed)
+        self.assertEqual(tree(self.directory), ["libplain.so.2.0.25"])
+        self.assertEqual(toolkit.contents(target), FOREIGN)
+
+    def test_overwrite_takes_no_directory(self):
+        inside = os.path.join(self.directory, "libplain.so", "file")
+        self.put(inside)
+        result = self.guard("ON", "libplain.so")
+        self.assertNotEqual(result.status, 0, result)
+        self.assertEqual(toolkit.contents(inside), FOREIGN)
+
+
+if __name__ == "__main__":
+    toolkit.main()
