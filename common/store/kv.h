@@ -123,6 +123,10 @@ MUST_USE enum auth_status kv_get(struct kv_txn *txn, unsigned table, struct slic
 MUST_USE enum auth_status kv_put(struct kv_txn *txn, unsigned table, struct slice key,
                                  struct slice value);
 
+/* Puts it unless the key is there: *ret_exists, and nothing is done. */
+MUST_USE enum auth_status kv_put_new(struct kv_txn *txn, unsigned table, struct slice key,
+                                     struct slice value, bool *ret_exists);
+
 /* Absent is fine. */
 MUST_USE enum auth_status kv_delete(struct kv_txn *txn, unsigned table, struct slice key);
 

@@ -82,7 +82,7 @@ bool kv_descriptors_hold(const struct kv_env *env, uint64_t *ret_data_size,
  */
 uint64_t kv_process(void);
 
-/* --- store_lmdb.c; all but the last six with the write side of the lock held --- */
+/* --- store_lmdb.c; all but the last seven with the write side of the lock held --- */
 
 /* Opens env->mdb. is_new: the files are empty and become a new environment. */
 MUST_USE enum auth_status lmdb_open(struct kv_env *env, bool is_new, struct detail *detail);
@@ -109,6 +109,9 @@ enum auth_status lmdb_explain(const struct kv_env *env, int rc, struct detail *d
 
 /* The number of the transaction whose moment this one sees. */
 uint64_t lmdb_txn_id(const struct kv_txn *txn);
+
+/* One of n handles, or NULL. */
+struct kv_handle *lmdb_find_handle(struct kv_handle *handles, unsigned n, const char *name);
 
 /* A table that is gone has no handle. */
 void lmdb_forget_table(struct kv_env *env, const char *name);

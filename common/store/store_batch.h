@@ -6,6 +6,7 @@
 #ifndef SASL_LMDB_STORE_BATCH_H
 #define SASL_LMDB_STORE_BATCH_H
 
+#include "store/store_sealed.h"
 #include "store/store_writing.h"
 
 struct store_batch_item {
@@ -15,7 +16,8 @@ struct store_batch_item {
 
 struct store_batch {
     struct writing writing;
-    const struct record *records; /* not owned */
+    const struct record *records;      /* not owned */
+    const struct store_sealed *sealed; /* of each record, or NULL; not owned */
     struct store_batch_item *items;
     size_t n;
     size_t n_new; /* those that did not exist */

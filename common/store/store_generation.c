@@ -313,8 +313,9 @@ static enum auth_status add_run(struct kv_txn *txn, void *ctx)
     return status == AUTH_OK ? store_meta_write(txn, writing->key, meta) : status;
 }
 
-enum auth_status store_build_add(struct store_build *build, const struct record *records, size_t n,
-                                 size_t *ret_new, struct detail *detail)
+enum auth_status store_build_add(struct store_build *build, const struct record *records,
+                                 const struct store_sealed *sealed, size_t n, size_t *ret_new,
+                                 struct detail *detail)
 {
     struct add *add = calloc(1, sizeof *add);
 
@@ -323,6 +324,7 @@ enum auth_status store_build_add(struct store_build *build, const struct record 
     }
     add->build = build;
     enum auth_status status = store_batch_init(&add->batch, build->store, records, n);
+    add->batch.sealed = sealed;
     add->batch.whole = true; /* the later record of a name counts */
     if (status == AUTH_OK && n > 0) {
         status = kv_write(build->store->kv, KV_SHARED, add_run, add, detail);

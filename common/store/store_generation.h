@@ -15,6 +15,7 @@
 #define SASL_LMDB_STORE_GENERATION_H
 
 #include "store/store.h"
+#include "store/store_sealed.h"
 
 struct store_build; /* opaque */
 
@@ -28,10 +29,12 @@ MUST_USE enum auth_status store_build_begin(struct store *store, struct store_bu
 /*
  * Puts accounts into it, in one transaction that is on the disk when this returns; a name that
  * came before is replaced. As store_write_batch(), but of the active accounts nothing is taken
- * over: what a record does not say is lost. Any n; a few hundred to ten thousand are fast.
+ * over: what a record does not say is lost. sealed: what is ready of each record, or NULL. Any n;
+ * a few hundred to ten thousand are fast.
  */
 MUST_USE enum auth_status store_build_add(struct store_build *build, const struct record *records,
-                                          size_t n, size_t *ret_new, struct detail *detail);
+                                          const struct store_sealed *sealed, size_t n,
+                                          size_t *ret_new, struct detail *detail);
 
 /* The accounts in it so far. */
 uint64_t store_build_accounts(const struct store_build *build);

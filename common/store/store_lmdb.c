@@ -192,7 +192,7 @@ enum auth_status lmdb_grow(struct kv_txn *txn, unsigned runs)
     return set_map_size(env, info.me_mapsize + step, txn->detail);
 }
 
-static struct kv_handle *find_handle(struct kv_handle *handles, unsigned n, const char *name)
+struct kv_handle *lmdb_find_handle(struct kv_handle *handles, unsigned n, const char *name)
 {
     for (unsigned i = 0; i < n; i++) {
         if (strcmp(handles[i].name, name) == 0) {
@@ -216,7 +216,7 @@ static void add_handle(struct kv_env *env, const struct kv_handle *handle)
 
 void lmdb_forget_table(struct kv_env *env, const char *name)
 {
-    struct kv_handle *handle = find_handle(env->handles, env->n_handles, name);
+    struct kv_handle *handle = lmdb_find_handle(env->handles, env->n_handles, name);
 
     if (handle != NULL) {
         env->n_handles--;
@@ -231,7 +231,7 @@ enum auth_status lmdb_open_table(struct kv_txn *txn)
     struct kv_handle handle = {"", 0};
     struct kv_txn own = {.env = env, .detail = txn->detail};
 
-    if (find_handle(env->handles, env->n_handles, txn->wanted) != NULL) {
+    if (lmdb_find_handle(env->handles, env->n_handles, txn->wanted) != NULL) {
         return AUTH_OK; /* another thread opened it */
     }
     enum auth_status status = lmdb_begin(&own, false);
@@ -416,168 +416,6 @@ enum auth_status lmdb_commit(struct kv_txn *txn)
         add_handle(env, &txn->fresh[i]);
     }
     return AUTH_OK;
-}
-
-enum auth_status kv_table(struct kv_txn *txn, const char *name, enum auth_status if_missing,
-                          unsigned *ret_table)
-{
-    struct kv_env *env = txn->env;
-    struct kv_handle *handle = find_handle(env->handles, env->n_handles, name);
-
-    if (handle == NULL) {
-        handle = find_handle(txn->fresh, txn->n_fresh, name);
-    }
-    if (handle != NULL) {
-        *ret_table = handle->dbi;
-        return AUTH_OK;
-    }
-    size_t n = strlen(name);
-    if (n > KV_MAX_NAME) {
-        return AUTH_INTERNAL;
-    }
-    memcpy(txn->wanted, name, n + 1);
-    txn->if_missing = if_missing;
-    return need(txn, KV_TABLE);
-}
-
-enum auth_status kv_make_table(struct kv_txn *txn, const char *name, unsigned *ret_table)
-{
-    struct kv_env *env = txn->env;
-    struct kv_handle *handle = find_handle(env->handles, env->n_handles, name);
-    size_t n = strlen(name);
-
-    if (handle == NULL) {
-        if (!txn->alone || txn->n_fresh == KV_MAX_FRESH || n > KV_MAX_NAME) {
-            return AUTH_INTERNAL;
-        }
-        handle = &txn->fresh[txn->n_fresh];
-        int rc = mdb_dbi_open(txn->mdb, name, MDB_CREATE, &handle->dbi);
-        if (rc == MDB_MAP_FULL) {
-            return need(txn, KV_GROW);
-        }
-        if (rc != 0) {
-            return explain(env, rc, txn->detail);
-        }
-        memcpy(handle->name, name, n + 1);
-        txn->n_fresh++;
-    }
-    *ret_table = handle->dbi;
-    return AUTH_OK;
-}
-
-/* MDB_val holds pointers to non-const; LMDB only reads through those that are handed in. */
-static MDB_val val_of(struct slice s)
-{
-    union {
-        const void *in;
-        void *out;
-    } p = {s.p};
-
-    return (MDB_val){s.n, p.out};
-}
-
-static enum auth_status too_long(const struct kv_txn *txn)
-{
-    return detail_set(txn->detail, AUTH_STORE_DAMAGED, "store %s holds a value that is too long",
-                      txn->env->path);
-}
-
-enum auth_status kv_get(struct kv_txn *txn, unsigned table, struct slice key,
-                        uint8_t ret[KV_MAX_VALUE], size_t *ret_n, bool *ret_found)
-{
-    MDB_val k = val_of(key);
-    MDB_val v;
-    int rc = mdb_get(txn->mdb, table, &k, &v);
-
-    if (rc == MDB_NOTFOUND) {
-        *ret_found = false;
-        *ret_n = 0;
-        return AUTH_OK;
-    }
-    if (rc != 0) {
-        return explain(txn->env, rc, txn->detail);
-    }
-    if (v.mv_size > KV_MAX_VALUE) {
-        return too_long(txn);
-    }
-    memcpy(ret, v.mv_data, v.mv_size);
-    *ret_n = v.mv_size;
-    *ret_found = true;
-    return AUTH_OK;
-}
-
-enum auth_status kv_put(struct kv_txn *txn, unsigned table, struct slice key, struct slice value)
-{
-    MDB_val k = val_of(key);
-    MDB_val v = val_of(value);
-
-    if (value.n > KV_MAX_VALUE) {
-        return AUTH_TOO_LONG;
-    }
-    int rc = mdb_put(txn->mdb, table, &k, &v, 0);
-    return rc == MDB_MAP_FULL ? need(txn, KV_GROW) : explain(txn->env, rc, txn->detail);
-}
-
-enum auth_status kv_delete(struct kv_txn *txn, unsigned table, struct slice key)
-{
-    MDB_val k = val_of(key);
-    int rc = mdb_del(txn->mdb, table, &k, NULL);
-
-    if (rc == MDB_NOTFOUND) {
-        return AUTH_OK;
-    }
-    return rc == MDB_MAP_FULL ? need(txn, KV_GROW) : explain(txn->env, rc, txn->detail);
-}
-
-enum auth_status kv_count(struct kv_txn *txn, unsigned table, uint64_t *ret)
-{
-    MDB_stat st;
-    int rc = mdb_stat(txn->mdb, table, &st);
-
-    if (rc != 0) {
-        return explain(txn->env, rc, txn->detail);
-    }
-    *ret = st.ms_entries;
-    return AUTH_OK;
-}
-
-static bool has_prefix(const MDB_val *key, struct slice prefix)
-{
-    return key->mv_size >= prefix.n &&
-           (prefix.n == 0 || memcmp(key->mv_data, prefix.p, prefix.n) == 0);
-}
-
-enum auth_status kv_scan(struct kv_txn *txn, unsigned table, struct slice prefix,
-                         enum auth_status (*visit)(void *ctx, struct slice key, struct slice value),
-                         void *ctx)
-{
-    uint8_t copy[KV_MAX_VALUE];
-    enum auth_status status = AUTH_OK;
-    MDB_cursor *cursor;
-    MDB_val key = val_of(prefix);
-    MDB_val value;
-    int rc = mdb_cursor_open(txn->mdb, table, &cursor);
-
-    if (rc != 0) {
-        return explain(txn->env, rc, txn->detail);
-    }
-    rc = mdb_cursor_get(cursor, &key, &value, prefix.n == 0 ? MDB_FIRST : MDB_SET_RANGE);
-    while (rc == 0 && status == AUTH_OK && has_prefix(&key, prefix)) {
-        if (value.mv_size > sizeof copy) {
-            status = too_long(txn);
-            break;
-        }
-        memcpy(copy, value.mv_data, value.mv_size);
-        status = visit(ctx, slice_of(key.mv_data, key.mv_size), slice_of(copy, value.mv_size));
-        if (status == AUTH_OK) {
-            rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-        }
-    }
-    mdb_cursor_close(cursor);
-    if (rc != 0 && rc != MDB_NOTFOUND) {
-        return explain(txn->env, rc, txn->detail);
-    }
-    return status;
 }
 
 struct detail *kv_detail(struct kv_txn *txn)

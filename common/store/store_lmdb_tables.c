@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whole tables through LMDB: walking, emptying and dropping them. */
+/* What is done with tables, keys and values inside a transaction, through LMDB. */
 #include <lmdb.h>
 #include <string.h>
 
@@ -16,32 +16,175 @@ static MDB_val val_of(struct slice s)
     return (MDB_val){s.n, p.out};
 }
 
+static enum auth_status need(struct kv_txn *txn, enum kv_need what)
+{
+    txn->need = what;
+    return AUTH_CONTINUE;
+}
+
 /* What is left to do when LMDB returns rc from inside a transaction. */
 static enum auth_status result(struct kv_txn *txn, int rc)
 {
     if (rc == MDB_MAP_FULL) {
-        txn->need = KV_GROW;
-        return AUTH_CONTINUE;
+        return need(txn, KV_GROW);
     }
     return rc == MDB_NOTFOUND ? AUTH_OK : lmdb_explain(txn->env, rc, txn->detail);
 }
 
-static int first_after(MDB_cursor *cursor, struct slice after, MDB_val *key, MDB_val *value)
+enum auth_status kv_table(struct kv_txn *txn, const char *name, enum auth_status if_missing,
+                          unsigned *ret_table)
 {
-    if (after.n == 0) {
+    struct kv_env *env = txn->env;
+    struct kv_handle *handle = lmdb_find_handle(env->handles, env->n_handles, name);
+
+    if (handle == NULL) {
+        handle = lmdb_find_handle(txn->fresh, txn->n_fresh, name);
+    }
+    if (handle != NULL) {
+        *ret_table = handle->dbi;
+        return AUTH_OK;
+    }
+    size_t n = strlen(name);
+    if (n > KV_MAX_NAME) {
+        return AUTH_INTERNAL;
+    }
+    memcpy(txn->wanted, name, n + 1);
+    txn->if_missing = if_missing;
+    return need(txn, KV_TABLE);
+}
+
+enum auth_status kv_make_table(struct kv_txn *txn, const char *name, unsigned *ret_table)
+{
+    struct kv_env *env = txn->env;
+    struct kv_handle *handle = lmdb_find_handle(env->handles, env->n_handles, name);
+    size_t n = strlen(name);
+
+    if (handle == NULL) {
+        if (!txn->alone || txn->n_fresh == KV_MAX_FRESH || n > KV_MAX_NAME) {
+            return AUTH_INTERNAL;
+        }
+        handle = &txn->fresh[txn->n_fresh];
+        int rc = mdb_dbi_open(txn->mdb, name, MDB_CREATE, &handle->dbi);
+        if (rc == MDB_MAP_FULL) {
+            return need(txn, KV_GROW);
+        }
+        if (rc != 0) {
+            return lmdb_explain(env, rc, txn->detail);
+        }
+        memcpy(handle->name, name, n + 1);
+        txn->n_fresh++;
+    }
+    *ret_table = handle->dbi;
+    return AUTH_OK;
+}
+
+static enum auth_status too_long(const struct kv_txn *txn)
+{
+    return detail_set(txn->detail, AUTH_STORE_DAMAGED, "store %s holds a value that is too long",
+                      txn->env->path);
+}
+
+enum auth_status kv_get(struct kv_txn *txn, unsigned table, struct slice key,
+                        uint8_t ret[KV_MAX_VALUE], size_t *ret_n, bool *ret_found)
+{
+    MDB_val k = val_of(key);
+    MDB_val v;
+    int rc = mdb_get(txn->mdb, table, &k, &v);
+
+    if (rc == MDB_NOTFOUND) {
+        *ret_found = false;
+        *ret_n = 0;
+        return AUTH_OK;
+    }
+    if (rc != 0) {
+        return lmdb_explain(txn->env, rc, txn->detail);
+    }
+    if (v.mv_size > KV_MAX_VALUE) {
+        return too_long(txn);
+    }
+    memcpy(ret, v.mv_data, v.mv_size);
+    *ret_n = v.mv_size;
+    *ret_found = true;
+    return AUTH_OK;
+}
+
+static enum auth_status put(struct kv_txn *txn, unsigned table, struct slice key,
+                            struct slice value, unsigned flags, bool *ret_exists)
+{
+    MDB_val k = val_of(key);
+    MDB_val v = val_of(value);
+
+    if (value.n > KV_MAX_VALUE) {
+        return AUTH_TOO_LONG;
+    }
+    int rc = mdb_put(txn->mdb, table, &k, &v, flags);
+    *ret_exists = rc == MDB_KEYEXIST;
+    return *ret_exists ? AUTH_OK : result(txn, rc);
+}
+
+enum auth_status kv_put(struct kv_txn *txn, unsigned table, struct slice key, struct slice value)
+{
+    bool exists;
+
+    return put(txn, table, key, value, 0, &exists);
+}
+
+enum auth_status kv_put_new(struct kv_txn *txn, unsigned table, struct slice key,
+                            struct slice value, bool *ret_exists)
+{
+    return put(txn, table, key, value, MDB_NOOVERWRITE, ret_exists);
+}
+
+enum auth_status kv_delete(struct kv_txn *txn, unsigned table, struct slice key)
+{
+    MDB_val k = val_of(key);
+
+    return result(txn, mdb_del(txn->mdb, table, &k, NULL));
+}
+
+enum auth_status kv_count(struct kv_txn *txn, unsigned table, uint64_t *ret)
+{
+    MDB_stat st;
+    int rc = mdb_stat(txn->mdb, table, &st);
+
+    if (rc != 0) {
+        return lmdb_explain(txn->env, rc, txn->detail);
+    }
+    *ret = st.ms_entries;
+    return AUTH_OK;
+}
+
+/* From `first` on (empty: from the beginning); behind it if `behind` is set. */
+static int first_key(MDB_cursor *cursor, struct slice first, bool behind, MDB_val *key,
+                     MDB_val *value)
+{
+    if (first.n == 0) {
         return mdb_cursor_get(cursor, key, value, MDB_FIRST);
     }
-    *key = val_of(after);
+    *key = val_of(first);
     int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
-    if (rc == 0 && slice_equal(slice_of(key->mv_data, key->mv_size), after)) {
+    if (rc == 0 && behind && slice_equal(slice_of(key->mv_data, key->mv_size), first)) {
         rc = mdb_cursor_get(cursor, key, value, MDB_NEXT);
     }
     return rc;
 }
 
-enum auth_status
-kv_scan_after(struct kv_txn *txn, unsigned table, struct slice after,
-              enum auth_status (*visit)(void *ctx, struct slice key, struct slice value), void *ctx)
+static bool has_prefix(const MDB_val *key, struct slice prefix)
+{
+    return key->mv_size >= prefix.n &&
+           (prefix.n == 0 || memcmp(key->mv_data, prefix.p, prefix.n) == 0);
+}
+
+/* Where a walk begins, and what all its keys begin with. */
+struct range {
+    struct slice first;
+    bool behind;
+    struct slice prefix;
+};
+
+static enum auth_status
+walk(struct kv_txn *txn, unsigned table, const struct range *range,
+     enum auth_status (*visit)(void *ctx, struct slice key, struct slice value), void *ctx)
 {
     uint8_t copy[KV_MAX_VALUE];
     enum auth_status status = AUTH_OK;
@@ -53,11 +196,10 @@ kv_scan_after(struct kv_txn *txn, unsigned table, struct slice after,
     if (rc != 0) {
         return result(txn, rc);
     }
-    rc = first_after(cursor, after, &key, &value);
-    while (rc == 0 && status == AUTH_OK) {
+    rc = first_key(cursor, range->first, range->behind, &key, &value);
+    while (rc == 0 && status == AUTH_OK && has_prefix(&key, range->prefix)) {
         if (value.mv_size > sizeof copy) {
-            status = detail_set(txn->detail, AUTH_STORE_DAMAGED,
-                                "store %s holds a value that is too long", txn->env->path);
+            status = too_long(txn);
             break;
         }
         memcpy(copy, value.mv_data, value.mv_size);
@@ -68,6 +210,24 @@ kv_scan_after(struct kv_txn *txn, unsigned table, struct slice after,
     }
     mdb_cursor_close(cursor);
     return status == AUTH_OK ? result(txn, rc) : status;
+}
+
+enum auth_status kv_scan(struct kv_txn *txn, unsigned table, struct slice prefix,
+                         enum auth_status (*visit)(void *ctx, struct slice key, struct slice value),
+                         void *ctx)
+{
+    const struct range range = {.first = prefix, .prefix = prefix};
+
+    return walk(txn, table, &range, visit, ctx);
+}
+
+enum auth_status
+kv_scan_after(struct kv_txn *txn, unsigned table, struct slice after,
+              enum auth_status (*visit)(void *ctx, struct slice key, struct slice value), void *ctx)
+{
+    const struct range range = {.first = after, .behind = true, .prefix = slice_of(NULL, 0)};
+
+    return walk(txn, table, &range, visit, ctx);
 }
 
 /* The table without a name holds the others' names. */

@@ -129,7 +129,7 @@ static enum auth_status take_head(struct restore *restore, struct store_heritage
 static enum auth_status flush(struct restore *restore)
 {
     enum auth_status status =
-        store_build_add(restore->build, restore->records, restore->n, NULL, restore->detail);
+        store_build_add(restore->build, restore->records, NULL, restore->n, NULL, restore->detail);
 
     restore->n = 0;
     if (status == AUTH_OK && restore->watch != NULL) {

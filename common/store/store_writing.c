@@ -191,24 +191,40 @@ enum auth_status store_record_put(struct kv_txn *txn, unsigned table, const stru
     return status;
 }
 
-enum auth_status writing_put(struct writing *writing, const uint8_t place[ACCOUNT_KEY],
-                             const struct record *record)
+static enum auth_status mirror_put(struct writing *writing, const struct record *record)
 {
     struct store_mirror *mirror = &writing->mirror;
     uint8_t other[ACCOUNT_KEY];
+
+    if (mirror->kind == MIRROR_NONE) {
+        return AUTH_OK;
+    }
+    mirror->job.seals++;
+    mirror->meta.seals++;
+    enum auth_status status = account_key(mirror->key, &record->who, other);
+    return status == AUTH_OK
+               ? store_record_put(writing->txn, mirror->table, mirror->key, other, record)
+               : status;
+}
+
+enum auth_status writing_put(struct writing *writing, const uint8_t place[ACCOUNT_KEY],
+                             const struct record *record)
+{
     enum auth_status status =
         store_record_put(writing->txn, writing->table, writing->key, place, record);
 
     writing->meta.seals++;
-    if (status != AUTH_OK || mirror->kind == MIRROR_NONE) {
-        return status;
-    }
-    mirror->job.seals++;
-    mirror->meta.seals++;
-    status = account_key(mirror->key, &record->who, other);
-    return status == AUTH_OK
-               ? store_record_put(writing->txn, mirror->table, mirror->key, other, record)
-               : status;
+    return status == AUTH_OK ? mirror_put(writing, record) : status;
+}
+
+enum auth_status writing_put_new(struct writing *writing, const uint8_t place[ACCOUNT_KEY],
+                                 const struct record *record, struct slice sealed, bool *ret_exists)
+{
+    enum auth_status status =
+        kv_put_new(writing->txn, writing->table, slice_of(place, ACCOUNT_KEY), sealed, ret_exists);
+
+    writing->meta.seals++; /* made, if not kept */
+    return status == AUTH_OK && !*ret_exists ? mirror_put(writing, record) : status;
 }
 
 enum auth_status writing_delete(struct writing *writing, const uint8_t place[ACCOUNT_KEY],

@@ -69,6 +69,13 @@ MUST_USE enum auth_status writing_begin(struct writing *writing, struct kv_txn *
 /* Seals and puts one record, here and in the mirror. place is its key in the active table. */
 MUST_USE enum auth_status writing_put(struct writing *writing, const uint8_t place[ACCOUNT_KEY],
                                       const struct record *record);
+
+/*
+ * Puts what is sealed for that place, unless there is something: *ret_exists, and nothing is done.
+ */
+MUST_USE enum auth_status writing_put_new(struct writing *writing, const uint8_t place[ACCOUNT_KEY],
+                                          const struct record *record, struct slice sealed,
+                                          bool *ret_exists);
 MUST_USE enum auth_status writing_delete(struct writing *writing, const uint8_t place[ACCOUNT_KEY],
                                          const struct identity *who);
 

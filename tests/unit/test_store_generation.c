@@ -69,7 +69,7 @@ static void add(struct fixture *f, struct store_build *build, const char *prefix
     struct record *records = records_new(prefix, n, seed);
     size_t n_new = 0;
 
-    assert_status(f, store_build_add(build, records, n, &n_new, &f->detail), AUTH_OK);
+    assert_status(f, store_build_add(build, records, NULL, n, &n_new, &f->detail), AUTH_OK);
     free(records);
 }
 
@@ -164,10 +164,10 @@ static void the_later_of_two_names_counts(void **state)
     size_t n_new = 0;
 
     twice[1].flags = RECORD_DISABLED;
-    assert_status(scene.f, store_build_add(build, twice, 2, &n_new, &scene.f->detail), AUTH_OK);
+    assert_status(scene.f, store_build_add(build, twice, NULL, 2, &n_new, &scene.f->detail), AUTH_OK);
     assert_int_equal(n_new, 1);
     twice[0].verifiers.scram[0].iterations = 0;
-    assert_status(scene.f, store_build_add(build, twice, 1, &n_new, &scene.f->detail), AUTH_OK);
+    assert_status(scene.f, store_build_add(build, twice, NULL, 1, &n_new, &scene.f->detail), AUTH_OK);
     assert_int_equal(n_new, 0);
     assert_int_equal(store_build_accounts(build), 1);
     assert_status(scene.f, store_build_finish(build, &scene.f->detail), AUTH_OK);
@@ -185,10 +185,10 @@ static void a_bad_record_leaves_the_build_usable(void **state)
     struct record bad = fixture_record("bad", "example.org", 1);
 
     bad.who.user[0] = '\0';
-    assert_status(scene.f, store_build_add(build, &bad, 1, NULL, &scene.f->detail), AUTH_BAD_NAME);
+    assert_status(scene.f, store_build_add(build, &bad, NULL, 1, NULL, &scene.f->detail), AUTH_BAD_NAME);
     bad = fixture_record("bad", "example.org", 1);
     bad.flags = 0x80;
-    assert_status(scene.f, store_build_add(build, &bad, 1, NULL, &scene.f->detail), AUTH_MALFORMED);
+    assert_status(scene.f, store_build_add(build, &bad, NULL, 1, NULL, &scene.f->detail), AUTH_MALFORMED);
     assert_int_equal(store_build_accounts(build), 0);
     add(scene.f, build, "new", 3, 3);
     assert_status(scene.f, store_build_finish(build, &scene.f->detail), AUTH_OK);
@@ -218,7 +218,7 @@ static void build_and_wait(void *ctx)
     struct record *records = records_new("new", NEW, 3);
 
     if (store_build_begin(scene->store, &build, &scene->f->detail) != AUTH_OK ||
-        store_build_add(build, records, NEW, NULL, &scene->f->detail) != AUTH_OK) {
+        store_build_add(build, records, NULL, NEW, NULL, &scene->f->detail) != AUTH_OK) {
         print_error("%s\n", scene->f->detail.text);
         _exit(52);
     }
