@@ -150,13 +150,29 @@ class Scram:
         yield b""
 
 
-def start(mechanism, user, password):
+SCRAM_HASHES = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256", "SCRAM-SHA-512": "sha512"}
+
+
+def start(mechanism, user, password, service="smtp"):
     """A new exchange by the mechanism's name."""
-    if mechanism.startswith("SCRAM-"):
-        hash_name = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256"}[mechanism]
-        return Scram(hash_name, user, password).exchange()
-    return {"PLAIN": plain, "LOGIN": login, "CRAM-MD5": cram_md5, "DIGEST-MD5": digest_md5}[
-        mechanism](user, password)
+    if mechanism in SCRAM_HASHES:
+        return Scram(SCRAM_HASHES[mechanism], user, password).exchange()
+    if mechanism == "DIGEST-MD5":
+        return digest_md5(user, password, service + "/mail.lab.test")
+    return {"PLAIN": plain, "LOGIN": login, "CRAM-MD5": cram_md5}[mechanism](user, password)
+
+
+def responder(mechanism, user, password, service):
+    """A new exchange for libraries that call for each challenge: a function from challenge to
+    response, bytes both. The first challenge is empty where the client speaks first."""
+    exchange = start(mechanism, user, password, service)
+    waiting = [next(exchange)]
+
+    def respond(challenge):
+        first = waiting.pop() if waiting else None
+        return exchange.send(challenge) if first is None else first
+
+    return respond
 
 
 def encode(message):

@@ -95,11 +95,14 @@ class PostfixCase(unittest.TestCase):
         crashes = cls.postfix.crashes()
         if crashes:
             raise AssertionError("processes died:\n" + "\n".join(crashes))
-        log = cls.postfix.log.text()
-        for user, realm, password in cls.users:
-            for form in (password, base64.b64encode(password.encode()).decode().rstrip("=")):
-                if form in log:
-                    raise AssertionError(f"the password of {user}@{realm} was logged")
+        check_passwords_unlogged(cls.postfix.log.text(), cls.users)
+
+
+def check_passwords_unlogged(log, users):
+    for user, realm, password in users:
+        for form in (password, base64.b64encode(password.encode()).decode().rstrip("=")):
+            if form in log:
+                raise AssertionError(f"the password of {user}@{realm} was logged")
 
 
 _logs = []
@@ -110,8 +113,12 @@ def _keep_log(instance):
 
 
 def main(*programs):
-    """Runs the tests of the calling program."""
+    """Runs the tests of the calling program, which need a Postfix and these programs."""
     require(*programs)
+    run_tests()
+
+
+def run_tests():
     workdir.exit_on_sigterm()
     arguments = [argument for argument in sys.argv if argument != "--stock"]
     program = unittest.main("__main__", argv=arguments, exit=False, verbosity=2)

@@ -8,16 +8,15 @@ store it is to read has to be that user's.
 import os
 import pwd
 import shutil
-import signal
-import socket
 import subprocess
-import time
 
+import harness
+import store
+import workdir
+from daemon import Daemon, greets
 from postfix import HOSTNAME, free_ports, make_certificate
 
 BIN = "/usr/lib/cyrus/bin"
-START_SECONDS = 10
-STOP_SECONDS = 10
 
 IMAPD_CONF = """\
 configdirectory: {base}/config
@@ -40,15 +39,58 @@ START {{
   recover cmd="{bin}/ctl_cyrusdb -C {base}/imapd.conf -r"
 }}
 SERVICES {{
-  imap cmd="{bin}/imapd -C {base}/imapd.conf -U 30" listen="127.0.0.1:{port}" prefork=1
+{services}
 }}
 EVENTS {{
 }}
 """
 
 
+# What a service may be. "fresh": each connection gets an imapd that has just opened the store.
+SERVICES = {
+    "imap": 'imap cmd="{bin}/imapd -C {base}/imapd.conf -U 30" listen="127.0.0.1:{port}" prefork=1',
+    "fresh": 'fresh cmd="{bin}/imapd -C {base}/imapd.conf -U 1" listen="127.0.0.1:{port}"',
+    "imaps": 'imaps cmd="{bin}/imapd -C {base}/imapd.conf -U 30 -s" listen="127.0.0.1:{port}"',
+    "pop3": 'pop3 cmd="{bin}/pop3d -C {base}/imapd.conf -U 30" listen="127.0.0.1:{port}"',
+}
+
+
 def is_installed():
     return all(os.path.exists(os.path.join(BIN, name)) for name in ("master", "imapd", "imtest"))
+
+
+def require(*programs):
+    """Ends the program as skipped unless Cyrus IMAP and these programs of its kind are there."""
+    os.environ["PATH"] = harness.SBIN
+    harness.require_ours()
+    if os.getuid() != 0:
+        harness.skip("a Cyrus IMAP has to be started as root")
+    if not is_installed():
+        harness.skip("Cyrus IMAP is missing: apt-get install cyrus-imapd cyrus-clients")
+    for program, package in (("pop3d", "cyrus-pop3d"),):
+        if program in programs and not os.path.exists(os.path.join(BIN, program)):
+            harness.skip(f"Cyrus {program} is missing: apt-get install {package}")
+
+
+def work_and_store(case, users, *init_options):
+    """A directory, and a store in it for the user cyrus, for the time of a test class."""
+    work = case.enterClassContext(workdir.WorkDir())
+    made = store.LmdbStore(work)
+    made.create(*init_options)
+    made.add_all(users)
+    give_to_cyrus(made.directory)
+    return work, made
+
+
+def sasl_options(made, **options):
+    return {
+        "pwcheck_method": "auxprop",
+        "auxprop_plugin": "lmdb",
+        "lmdb_path": made.path,
+        "lmdb_keyfile": made.key,
+        "mech_list": store.MECHANISMS,
+        **options,
+    }
 
 
 def give_to_cyrus(path):
@@ -59,29 +101,31 @@ def give_to_cyrus(path):
         os.chown(os.path.join(path, name), account.pw_uid, account.pw_gid)
 
 
-class Imapd:
-    """Context manager. sasl: option -> value, without the sasl_ that imapd.conf wants.
+class Imapd(Daemon):
+    """sasl: option -> value, without the sasl_ that imapd.conf wants. services: names out of
+    SERVICES; `port` is the first one's. options: further lines of imapd.conf."""
 
-    options: further lines of imapd.conf, option -> value.
-    """
-
-    def __init__(self, work, sasl, plugin_path, name="imapd", options=None):
-        self.base = work.mkdir(name, 0o755)
+    def __init__(self, work, sasl, plugin_path, name="imapd", options=None,
+                 services=("imap",)):
+        super().__init__(work, name, plugin_path)
         self.sasl = sasl
+        self.services = services
         self.options = options or {}
-        self.plugin_path = plugin_path
-        self.port = None
-        self.master = None
-        for directory in ("config", "spool", "run", "run/proc", "run/lock"):
+        self.ports = {}
+        for directory in ("config", "config/db", "config/socket", "spool", "run", "run/proc",
+                          "run/lock"):
             os.mkdir(os.path.join(self.base, directory))
         self.certificate, self.key = make_certificate(self.base)
         for directory, _, files in os.walk(self.base):
             for path in [directory] + [os.path.join(directory, file) for file in files]:
                 shutil.chown(path, "cyrus", "mail")
-        work.on_close(self.stop)
 
-    def _write_configuration(self):
-        self.port = free_ports(1)[0]
+    @property
+    def port(self):
+        return self.ports[self.services[0]]
+
+    def write_configuration(self):
+        self.ports = dict(zip(self.services, free_ports(len(self.services))))
         with open(os.path.join(self.base, "imapd.conf"), "w", encoding="utf-8") as file:
             file.write(IMAPD_CONF.format(
                 base=self.base, hostname=HOSTNAME, certificate=self.certificate, key=self.key))
@@ -89,52 +133,19 @@ class Imapd:
                 file.write(f"{option}: {value}\n")
             for option, value in self.sasl.items():
                 file.write(f"sasl_{option}: {value}\n")
+        lines = "\n".join(
+            SERVICES[service].format(bin=BIN, base=self.base, port=port)
+            for service, port in self.ports.items())
         with open(os.path.join(self.base, "cyrus.conf"), "w", encoding="utf-8") as file:
-            file.write(CYRUS_CONF.format(bin=BIN, base=self.base, port=self.port))
+            file.write(CYRUS_CONF.format(bin=BIN, base=self.base, services=lines))
 
-    def start(self):
-        self._write_configuration()
-        with open(os.path.join(self.base, "output"), "wb") as output:
-            self.master = subprocess.Popen(
-                [f"{BIN}/master", "-C", f"{self.base}/imapd.conf", "-M", f"{self.base}/cyrus.conf",
-                 "-p", f"{self.base}/run/master.pid", "-D"],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-                env={**os.environ, "SASL_PATH": self.plugin_path})
-        deadline = time.monotonic() + START_SECONDS
-        while not self._greets():
-            if self.master.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                with open(os.path.join(self.base, "output"), encoding="utf-8") as file:
-                    raise RuntimeError("Cyrus IMAP did not start\n" + file.read())
-            time.sleep(0.05)
+    def command(self):
+        return [f"{BIN}/master", "-C", f"{self.base}/imapd.conf", "-M", f"{self.base}/cyrus.conf",
+                "-p", f"{self.base}/run/master.pid", "-D"]
 
-    def _greets(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as sock:
-                return sock.recv(4) == b"* OK"
-        except OSError:
-            return False
-
-    def stop(self):
-        if self.master is None:
-            return
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.master.pid, number)
-                self.master.wait(STOP_SECONDS)
-            except ProcessLookupError:
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        self.master.wait(STOP_SECONDS)
-        self.master = None
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *exc_info):
-        self.stop()
+    def answers(self):
+        return all(greets(port, b"+OK" if service == "pop3" else b"* OK")
+                   for service, port in self.ports.items() if service != "imaps")
 
 
 def imtest(port, mechanism, user, password, plugin_path, lines, *options):

@@ -11,7 +11,6 @@ import unittest
 import harness
 import imapd
 import store
-import workdir
 
 REALM = "mail.lab.test"
 USER, PASSWORD = "alice", 'Tr0ub4dor&3 "q"'
@@ -29,21 +28,11 @@ def stock_plugins():
 class ImapLayersTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.work = cls.enterClassContext(workdir.WorkDir())
-        cls.store = store.LmdbStore(cls.work)
-        cls.store.create()
-        cls.store.add_all([(USER, REALM, PASSWORD)])
-        imapd.give_to_cyrus(cls.store.directory)
+        cls.work, cls.store = imapd.work_and_store(cls, [(USER, REALM, PASSWORD)])
         cls.servers = {}
         for layers in ("none", "int", "conf"):
-            options = {
-                "pwcheck_method": "auxprop",
-                "auxprop_plugin": "lmdb",
-                "lmdb_path": cls.store.path,
-                "lmdb_keyfile": cls.store.key,
-                "mech_list": "PLAIN DIGEST-MD5 SCRAM-SHA-256",
-                "lmdb_digest_layers": layers,
-            }
+            options = imapd.sasl_options(
+                cls.store, mech_list="PLAIN DIGEST-MD5 SCRAM-SHA-256", lmdb_digest_layers=layers)
             cls.servers[layers] = cls.enterClassContext(
                 imapd.Imapd(cls.work, options, store.PLUGINS, f"imapd-{layers}"))
 
@@ -107,10 +96,5 @@ class ImapLayersTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    os.environ["PATH"] = harness.SBIN
-    if os.getuid() != 0:
-        harness.skip("a Cyrus IMAP has to be started as root")
-    if not imapd.is_installed():
-        harness.skip("Cyrus IMAP is missing: apt-get install cyrus-imapd cyrus-clients")
-    workdir.exit_on_sigterm()
-    unittest.main(verbosity=2)
+    imapd.require()
+    harness.run_tests()

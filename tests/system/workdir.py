@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A temporary directory that goes away together with every Postfix started below it.
+"""A temporary directory that goes away together with every server started below it.
 
-Postfix processes outlive the program that started them. Leaving the context, an exception, SIGTERM
+Server processes outlive the program that started them. Leaving the context, an exception, SIGTERM
 and the end of the interpreter all end in close(); for what no Python code can see (SIGKILL, which
 is how ctest ends a test that takes too long) a guardian process waits on a pipe for this process
 to go away and then stops what is left.
@@ -14,9 +14,18 @@ import signal
 import subprocess
 import tempfile
 
-# Stops each instance below the directory $1 (configuration in NAME/config) and removes it all.
+# Below each server's directory: the process group of a server that is not a Postfix.
+PROCESS_GROUP = "process-group"
+
+# Stops each server below the directory $1 (Postfix: configuration in NAME/config; a process group
+# only while its leader has $1 among its arguments) and removes it all.
 GUARDIAN = """
 read -r line
+for file in "$1"/*/process-group; do
+    [ -e "$file" ] || continue
+    read -r leader <"$file"
+    grep -q -F "$1" "/proc/$leader/cmdline" 2>/dev/null && kill -KILL -- "-$leader"
+done
 for config in "$1"/*/config; do
     [ -e "$config/main.cf" ] && postfix -c "$config" stop
 done
