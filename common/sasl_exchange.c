@@ -148,11 +148,10 @@ static enum auth_status prepare_names(struct exchange *x, const struct mech_iden
 }
 
 enum auth_status exchange_identify(struct exchange *x, const struct mech_identity *who,
-                                   const char *const *props, unsigned cu_flags,
+                                   const char *const *props, unsigned cu_flags, bool settle,
                                    enum auth_status *ret_verdict)
 {
-    bool ours = glue_settings()->own_store && (cu_flags & SASL_CU_EXTERNALLY_VERIFIED) == 0;
-    enum auth_status status = prepare_names(x, who, ours);
+    enum auth_status status = prepare_names(x, who, settle && glue_settings()->own_store);
 
     if (status != AUTH_OK) {
         return status;
@@ -209,7 +208,7 @@ static enum auth_status host_find_secret(void *ctx, const struct mech_identity *
     const char *const *props = props_for(want->kind);
 
     memset(ret, 0, sizeof *ret);
-    enum auth_status status = exchange_identify(x, who, props, 0, &ret->verdict);
+    enum auth_status status = exchange_identify(x, who, props, 0, true, &ret->verdict);
     if (status == AUTH_OK) {
         struct buf name;
         buf_init(&name, 2 * LONGEST_NAME);

@@ -55,10 +55,11 @@ void exchange_dispose(void *conn_context, const sasl_utils_t *utils);
  * Prepares the names of who into x->authcid and x->authzid, asks libsasl2 to canonicalise the
  * authentication identity and to look up the named properties for it. AUTH_OK when the lookup
  * gave an answer; *ret_verdict is then what it says of the account. AUTH_BAD_NAME, AUTH_TOO_LONG
- * or an outage otherwise. cu_flags: further SASL_CU_* flags.
+ * or an outage otherwise. cu_flags: further SASL_CU_* flags. settle: where lookups go to our store,
+ * the names get the spelling of realms that it has; not for names that somebody else verifies.
  */
 MUST_USE enum auth_status exchange_identify(struct exchange *x, const struct mech_identity *who,
                                             const char *const *props, unsigned cu_flags,
-                                            enum auth_status *ret_verdict);
+                                            bool settle, enum auth_status *ret_verdict);
 
 #endif

@@ -45,7 +45,7 @@ static enum auth_status check_ours(struct exchange *x, const struct mech_identit
 {
     enum auth_status verdict = AUTH_INTERNAL;
     bool ours = false;
-    enum auth_status status = exchange_identify(x, who, props_for_password, 0, &verdict);
+    enum auth_status status = exchange_identify(x, who, props_for_password, 0, true, &verdict);
 
     *ret_final = true;
     if (status == AUTH_OK) {
@@ -91,8 +91,13 @@ enum auth_status password_check(struct exchange *x, const struct mech_identity *
             return status;
         }
     }
-    /* Whoever verifies the password also decides whether the name exists. */
-    status = exchange_identify(x, who, no_props, SASL_CU_EXTERNALLY_VERIFIED, &verdict);
+    /*
+     * Whoever verifies the password also decides whether the name exists. Where that is our store
+     * again, by a verifier that only libsasl2 can use, there is one name for one account.
+     */
+    const bool ours_alone =
+        methods.auxprop && !methods.something_before && !methods.something_after;
+    status = exchange_identify(x, who, no_props, SASL_CU_EXTERNALLY_VERIFIED, ours_alone, &verdict);
     if (status == AUTH_OK) {
         status = verdict == AUTH_OK ? checkpass(x, password) : verdict;
         if (auth_status_is_outage(status)) {

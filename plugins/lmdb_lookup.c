@@ -293,6 +293,38 @@ static enum auth_status ask_store(struct lookup *l, struct slice name)
     return status;
 }
 
+/*
+ * The name is the account's own: user alone, user@realm letter for letter, or with the realm as the
+ * server itself spells and adds it.
+ */
+static bool is_settled(const struct lookup *l, struct slice name)
+{
+    struct slice user;
+    struct slice realm = name;
+
+    if (!slice_take_until(&realm, '@', &user)) {
+        return true;
+    }
+    return slice_equal_str(realm, l->who.realm) ||
+           (l->sparams->user_realm != NULL && slice_equal_str(realm, l->sparams->user_realm));
+}
+
+/*
+ * Our mechanisms settle a name before libsasl2 sees it; sasl_checkpass() and the mechanisms of
+ * others do not, and the server would go on with whatever spelling the client chose, past what it
+ * keys on the name (quotas, sender maps, deny lists). To them only the account's own name exists,
+ * as it is with sasldb.
+ */
+static void refuse_other_spellings(struct lookup *l, struct slice name)
+{
+    if ((l->wanted & WANT_DECOY) == 0 && (l->flags & SASL_AUXPROP_AUTHZID) == 0 &&
+        l->answer.verdict == AUTH_OK && !is_settled(l, name)) {
+        l->answer.verdict = AUTH_UNKNOWN_USER;
+        glue_log_failure(l->sparams->utils, "checkpass", AUTH_UNKNOWN_USER, name,
+                         l->sparams->ipremoteport, "realm is not spelled as the account's");
+    }
+}
+
 static int result_code(const struct lookup *l, struct slice name)
 {
     switch (l->answer.verdict) {
@@ -341,6 +373,7 @@ int plugin_lookup(void *glob_context, sasl_server_params_t *sparams, unsigned fl
     struct slice name = slice_of(user, ulen);
     enum auth_status status = ask_store(l, name);
     if (status == AUTH_OK) {
+        refuse_other_spellings(l, name);
         set_properties(l);
         status = l->status;
     }
