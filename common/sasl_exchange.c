@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/nonce.h"
 #include "engine/identity.h"
 #include "sasl_password.h"
 
@@ -181,7 +182,7 @@ enum auth_status exchange_identify(struct exchange *x, const struct mech_identit
 static enum auth_status host_random(void *ctx, uint8_t *ret, size_t n)
 {
     (void)ctx;
-    return crypto_random(ret, n);
+    return nonce_draw(ret, n);
 }
 
 /*
@@ -232,8 +233,12 @@ static enum auth_status host_check_password(void *ctx, const struct mech_identit
 
 static void put_lower(struct buf *b, const char *s)
 {
-    for (; s != NULL && *s != '\0'; s++) {
-        buf_put_byte(b, (uint8_t)(*s >= 'A' && *s <= 'Z' ? *s + ('a' - 'A') : *s));
+    const struct slice text = slice_str(s);
+    uint8_t *at = buf_extend(b, text.n);
+
+    for (size_t i = 0; at != NULL && i < text.n; i++) {
+        const uint8_t c = text.p[i];
+        at[i] = (uint8_t)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
     }
 }
 

@@ -74,14 +74,8 @@ static void wipe_value(const char *value, size_t n)
     crypto_wipe(p.out, n);
 }
 
-void props_erase(sasl_server_params_t *sparams, const char *name)
+static void wipe_values(const char **values, unsigned size)
 {
-    unsigned size;
-    const char **values = find_values(sparams, name, &size);
-
-    if (values == NULL) {
-        return;
-    }
     if (values[1] == NULL) {
         /* A single value may hold NULs; its length is the sum over all values. */
         wipe_value(values[0], size);
@@ -90,10 +84,20 @@ void props_erase(sasl_server_params_t *sparams, const char *name)
             wipe_value(values[i], strlen(values[i]));
         }
     }
-    sparams->utils->prop_erase(sparams->propctx, name);
 }
 
-void props_erase_all(sasl_server_params_t *sparams)
+void props_erase(sasl_server_params_t *sparams, const char *name)
+{
+    unsigned size;
+    const char **values = find_values(sparams, name, &size);
+
+    if (values != NULL) {
+        wipe_values(values, size);
+        sparams->utils->prop_erase(sparams->propctx, name);
+    }
+}
+
+static bool is_ours(const char *name)
 {
     static const char *const all[] = {
         "*" PROP_PASSWORD,   "*" PROP_AUTH_PASSWORD, "*" PROP_CRAM,  "*" PROP_DIGEST,
@@ -101,7 +105,22 @@ void props_erase_all(sasl_server_params_t *sparams)
     };
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        props_erase(sparams, all[i]);
+        if (strcmp(name, all[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void props_erase_all(sasl_server_params_t *sparams)
+{
+    const struct propval *props = sparams->utils->prop_get(sparams->propctx);
+
+    for (; props != NULL && props->name != NULL; props++) {
+        if (props->values != NULL && props->values[0] != NULL && is_ours(props->name)) {
+            wipe_values(props->values, props->valsize);
+            sparams->utils->prop_erase(sparams->propctx, props->name);
+        }
     }
 }
 
@@ -139,7 +158,7 @@ static bool find_scram(sasl_server_params_t *sparams, const char *name, enum cry
             struct slice line;
             uint8_t newline;
             slice_take_run(&rest, '\n', &line);
-            if (verifier_take_rfc5803(line, ret) == AUTH_OK && ret->hash == hash) {
+            if (verifier_is_of(line, hash) && verifier_take_rfc5803(line, ret) == AUTH_OK) {
                 return true;
             }
             if (!slice_take_byte(&rest, &newline)) {
@@ -218,7 +237,9 @@ static enum auth_status secret_scram(sasl_server_params_t *sparams, enum crypto_
         }
         ret->verdict = AUTH_NO_VERIFIER;
     }
-    if (find_scram(sparams, "*" PROP_DECOY, hash, &ret->scram)) {
+    /* Where somebody other than our store refuses the account, its verifiers are there instead. */
+    if (find_scram(sparams, "*" PROP_DECOY, hash, &ret->scram) ||
+        find_scram(sparams, "*" PROP_AUTH_PASSWORD, hash, &ret->scram)) {
         return AUTH_OK;
     }
     enum auth_status status = own_salt(key, hash, name, salt);
@@ -233,15 +254,16 @@ static enum auth_status secret_scram(sasl_server_params_t *sparams, enum crypto_
 
 static enum auth_status secret_cram(sasl_server_params_t *sparams, struct mech_secret *ret)
 {
+    const char *state = find_exact(sparams, "*" PROP_CRAM, CRYPTO_HMAC_MD5_STATE);
+    struct slice password = find_password(sparams);
+
     if (ret->verdict != AUTH_OK) {
         return AUTH_OK;
     }
-    const char *state = find_exact(sparams, "*" PROP_CRAM, CRYPTO_HMAC_MD5_STATE);
     if (state != NULL) {
         memcpy(ret->cram, state, CRYPTO_HMAC_MD5_STATE);
         return AUTH_OK;
     }
-    struct slice password = find_password(sparams);
     if (password.n > 0) {
         return crypto_hmac_md5_precompute(password, ret->cram);
     }
@@ -249,13 +271,13 @@ static enum auth_status secret_cram(sasl_server_params_t *sparams, struct mech_s
     return AUTH_OK;
 }
 
-/* Every form of ours that was hashed over exactly the bytes the client used. */
-static void match_digests(sasl_server_params_t *sparams, const struct mech_want *want,
-                          struct mech_secret *ret)
+/* Every form under this name that was hashed over exactly the bytes the client used. */
+static void match_digests(sasl_server_params_t *sparams, const char *name,
+                          const struct mech_want *want, struct mech_secret *ret)
 {
     enum { ROOM = sizeof ret->digest / sizeof ret->digest[0] };
     unsigned size;
-    const char **values = find_values(sparams, "*" PROP_DIGEST, &size);
+    const char **values = find_values(sparams, name, &size);
 
     for (size_t i = 0; values != NULL && values[i] != NULL && ret->n_digest < ROOM; i++) {
         bool match = false;
@@ -293,8 +315,7 @@ static enum auth_status secret_digest(sasl_server_params_t *sparams, const struc
     enum auth_status status = AUTH_OK;
 
     ret->n_digest = 0;
-    /* Our store serves forms that fit nothing for a name that does not exist: the same work. */
-    match_digests(sparams, want, ret);
+    match_digests(sparams, "*" PROP_DIGEST, want, ret);
     if (ret->verdict == AUTH_OK) {
         struct slice password = find_password(sparams);
         if (ret->n_digest == 0 && password.n > 0) {
@@ -311,6 +332,10 @@ static enum auth_status secret_digest(sasl_server_params_t *sparams, const struc
         if (ret->n_digest == 0) {
             ret->verdict = AUTH_NO_VERIFIER;
         }
+    }
+    /* From here on the verdict refuses, whatever matches: forms made of nothing, the same work. */
+    if (ret->n_digest == 0) {
+        match_digests(sparams, "*" PROP_DECOY, want, ret);
     }
     if (ret->n_digest == 0) {
         memset(ret->digest[0], 0, sizeof ret->digest[0]);
@@ -338,11 +363,13 @@ enum auth_status props_secret(sasl_server_params_t *sparams, const struct mech_w
  * The decoy for PLAIN and LOGIN. The store puts first the kind that the account it stands for
  * would be checked with, so that it costs the same.
  */
-static bool find_password_decoy(sasl_server_params_t *sparams, struct scram_verifier *ret)
+static bool find_password_decoy(sasl_server_params_t *sparams, struct scram_verifier *ret,
+                                bool *ret_ours)
 {
     unsigned size;
     const char **values = find_values(sparams, "*" PROP_DECOY, &size);
 
+    *ret_ours = values != NULL;
     return values != NULL && verifier_take_rfc5803(slice_str(values[0]), ret) == AUTH_OK;
 }
 
@@ -364,17 +391,17 @@ enum auth_status props_check_password(sasl_server_params_t *sparams, enum auth_s
     unsigned size;
     enum auth_status status;
 
-    bool have_decoy = find_password_decoy(sparams, &decoy);
+    bool have_decoy = find_password_decoy(sparams, &decoy, ret_ours);
     bool have_scram = find_for_password(sparams, &verifier);
     const char **crypt = find_values(sparams, "*" PROP_CRYPT, &size);
-    *ret_ours = have_decoy;
     if (verdict == AUTH_OK && have_scram) {
         status = verifier_check_scram(&verifier, password);
     } else if (verdict == AUTH_OK && crypt != NULL) {
         status = verifier_check_crypt(crypt[0], password);
     } else {
         /* The work is done for its duration; its result is of no use to anybody. */
-        status = have_decoy ? verifier_check_scram(&decoy, password) : AUTH_WRONG_PASSWORD;
+        const struct scram_verifier *stand_in = have_decoy ? &decoy : have_scram ? &verifier : NULL;
+        status = stand_in != NULL ? verifier_check_scram(stand_in, password) : AUTH_WRONG_PASSWORD;
         if (!auth_status_is_outage(status)) {
             status = verdict == AUTH_OK ? AUTH_NO_VERIFIER : verdict;
         }

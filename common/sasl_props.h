@@ -29,7 +29,7 @@
 #define PROP_CHECKPASS "cmusaslsecretPLAIN"       /* 33 bytes */
 #define PROP_DIGEST "lmdbDigest"                  /* ours: text forms of verifier_put_digest() */
 #define PROP_CRYPT "lmdbCrypt"                    /* ours: one crypt(3) hash */
-#define PROP_DECOY "lmdbDecoy"                    /* ours: RFC 5803 values nobody can satisfy */
+#define PROP_DECOY "lmdbDecoy" /* ours: stands in for values that are not there */
 
 enum { PROPS_MAX = 4 };
 

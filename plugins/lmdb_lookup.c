@@ -17,6 +17,8 @@
 #include "sasl_glue.h"
 #include "sasl_props.h"
 
+enum { LONGEST_VALUE = 2048 };
+
 enum wanted {
     WANT_AUTH_PASSWORD = 1,
     WANT_CRAM = 2,
@@ -77,83 +79,91 @@ static void set_value(struct lookup *l, const char *name, struct slice value)
     }
 }
 
+/* A value made in a buffer that is used again. */
 static void set_text(struct lookup *l, const char *name, struct buf *text)
 {
     if (l->status == AUTH_OK) {
         l->status = buf_status(text);
     }
     set_value(l, name, buf_slice(text));
-    buf_release(text);
+    buf_clear(text);
 }
 
-static void set_one_scram(struct lookup *l, const char *name, const struct scram_verifier *verifier)
+static void set_one_scram(struct lookup *l, const char *name, const struct scram_verifier *verifier,
+                          struct buf *text)
 {
-    enum { LONGEST_TEXT = 1024 };
-    struct buf text;
-
-    buf_init(&text, LONGEST_TEXT);
-    verifier_put_rfc5803(&text, verifier);
-    set_text(l, name, &text);
+    verifier_put_rfc5803(text, verifier);
+    set_text(l, name, text);
 }
 
 static void set_scram(struct lookup *l, const char *name, const struct verifier_set *set)
 {
+    struct buf text;
+
+    buf_init(&text, LONGEST_VALUE);
     for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
         if (set->scram[i].iterations > 0) {
-            set_one_scram(l, name, &set->scram[i]);
+            set_one_scram(l, name, &set->scram[i], &text);
         }
+    }
+    buf_release(&text);
+}
+
+/* Only SCRAM, PLAIN and LOGIN have a use for the values; others ask to hear the true verdict. */
+static bool decoys_are_wanted(const struct lookup *l)
+{
+    return (l->wanted & WANT_DECOY) != 0 && (l->wanted & WANT_AUTH_PASSWORD) != 0;
+}
+
+/* Whether this lookup hands over the account's own verifiers. */
+static bool is_welcome(const struct lookup *l)
+{
+    return l->answer.verdict == AUTH_OK;
+}
+
+/* In the place of what the account has not: the same values are set for every name. */
+static void set_decoy_for(struct lookup *l, const char *name, enum crypto_hash hash,
+                          struct buf *text)
+{
+    const size_t slot = verifier_scram_slot(hash);
+
+    if (!is_welcome(l) || l->answer.record.verifiers.scram[slot].iterations == 0) {
+        set_one_scram(l, name, &l->answer.decoys.scram[slot], text);
     }
 }
 
-/*
- * One for each hash, whatever a mechanism asks for. First the one that PLAIN and LOGIN would check
- * the account with that these decoys stand for, so that refusing it costs the same.
- */
-static void set_decoys(struct lookup *l, const char *name)
+static void set_digest_forms(struct lookup *l, const char *name, const struct verifier_set *set,
+                             const struct digest_verifier *forms, unsigned n)
 {
-    static const enum crypto_hash by_preference[] = {CRYPTO_SHA256, CRYPTO_SHA512, CRYPTO_SHA1};
-    static const unsigned kinds[] = {VERIFIER_SCRAM_SHA_256, VERIFIER_SCRAM_SHA_512,
-                                     VERIFIER_SCRAM_SHA_1};
-    const struct scram_verifier *decoys = l->answer.decoys.scram;
-    size_t first = 0;
+    struct buf text;
 
-    for (size_t i = VERIFIER_SCRAM_HASHES; i-- > 0;) {
-        if ((l->answer.decoy_kinds & kinds[i]) != 0) {
-            first = i;
-        }
+    buf_init(&text, LONGEST_VALUE);
+    for (unsigned i = 0; i < n; i++) {
+        verifier_put_digest(&text, set, &forms[i], &l->who);
+        set_text(l, name, &text);
     }
-    set_one_scram(l, name, &decoys[verifier_scram_slot(by_preference[first])]);
-    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
-        if (i != first) {
-            set_one_scram(l, name, &decoys[verifier_scram_slot(by_preference[i])]);
-        }
-    }
+    buf_release(&text);
 }
 
 static void set_digests(struct lookup *l, const char *name, const struct verifier_set *set)
 {
-    enum { LONGEST_TEXT = 2048 };
-
-    for (unsigned i = 0; i < set->n_digest; i++) {
-        struct buf text;
-        buf_init(&text, LONGEST_TEXT);
-        verifier_put_digest(&text, set, &set->digest[i], &l->who);
-        set_text(l, name, &text);
-    }
+    set_digest_forms(l, name, set, set->digest, set->n_digest);
 }
 
-/* As many forms as an account of plain ASCII has, made of nothing. */
+/*
+ * As many forms as an account of plain ASCII has, made of nothing. Never under the name of real
+ * ones: who knows what they are made of could log in with them.
+ */
 static void set_digest_decoys(struct lookup *l, const char *name)
 {
-    static const struct verifier_set made_of_nothing = {
-        .n_digest = 4,
-        .digest = {{.realm_kind = DIGEST_REALM_OWN},
-                   {.realm_kind = DIGEST_REALM_OWN, .full_name = true},
-                   {.realm_kind = DIGEST_REALM_EMPTY},
-                   {.realm_kind = DIGEST_REALM_EMPTY, .full_name = true}},
+    static const struct verifier_set none;
+    static const struct digest_verifier forms[VERIFIER_MAX_DIGEST] = {
+        {.realm_kind = DIGEST_REALM_OWN},
+        {.realm_kind = DIGEST_REALM_OWN, .full_name = true},
     };
+    const unsigned n = l->answer.decoy_digests;
 
-    set_digests(l, name, &made_of_nothing);
+    set_digest_forms(l, name, &none, forms, n < VERIFIER_MAX_DIGEST ? n : 0);
 }
 
 /* The realm string of one form. */
@@ -189,17 +199,78 @@ static void set_digest_raw(struct lookup *l, const char *name, const struct veri
     }
 }
 
+/* Whether the account has, and this lookup may hand over, what a property asks for. */
+static bool is_there(const struct lookup *l, enum wanted bit)
+{
+    const struct verifier_set *set = &l->answer.record.verifiers;
+
+    if (!is_welcome(l)) {
+        return false;
+    }
+    switch (bit) {
+    case WANT_CRAM:
+        return set->has_cram;
+    case WANT_CHECKPASS:
+        return set->has_checkpass;
+    case WANT_DIGEST:
+    case WANT_DIGEST_RAW:
+        return set->n_digest > 0;
+    default:
+        return true;
+    }
+}
+
+/*
+ * What stands in for everything that the account lacks or may not use, so that as many values of
+ * the same sizes are set for every name. Of the SCRAM verifiers, one for each hash, first the one
+ * that PLAIN and LOGIN would check the account with that these decoys stand for, so that refusing
+ * it costs the same. In the end a value that is always there, and says that the store is one that
+ * serves decoys.
+ */
+static void set_decoys(struct lookup *l, const char *name)
+{
+    static const enum crypto_hash by_preference[] = {CRYPTO_SHA256, CRYPTO_SHA512, CRYPTO_SHA1};
+    static const unsigned kinds[] = {VERIFIER_SCRAM_SHA_256, VERIFIER_SCRAM_SHA_512,
+                                     VERIFIER_SCRAM_SHA_1};
+    static const char as_long_as_a_cram_state[CRYPTO_HMAC_MD5_STATE + 1] =
+        "--------------------------------";
+    size_t first = 0;
+
+    for (size_t i = VERIFIER_SCRAM_HASHES; i-- > 0;) {
+        if ((l->answer.decoy_kinds & kinds[i]) != 0) {
+            first = i;
+        }
+    }
+    if (decoys_are_wanted(l)) {
+        struct buf text;
+
+        buf_init(&text, LONGEST_VALUE);
+        set_decoy_for(l, name, by_preference[first], &text);
+        for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+            if (i != first) {
+                set_decoy_for(l, name, by_preference[i], &text);
+            }
+        }
+        buf_release(&text);
+    }
+    if ((l->wanted & WANT_CRAM) != 0 && !is_there(l, WANT_CRAM)) {
+        set_value(l, name, slice_str(as_long_as_a_cram_state));
+    }
+    if ((l->wanted & WANT_DIGEST) != 0 && !is_there(l, WANT_DIGEST)) {
+        set_digest_decoys(l, name);
+    }
+    set_value(l, name, slice_str("-"));
+}
+
 static void set_property(struct lookup *l, const char *name, enum wanted bit)
 {
     const struct verifier_set *set = &l->answer.record.verifiers;
 
     if (bit == WANT_DECOY) {
         set_decoys(l, name);
+        return;
     }
-    if (l->answer.verdict != AUTH_OK) {
-        if (bit == WANT_DIGEST && (l->wanted & WANT_DECOY) != 0) {
-            set_digest_decoys(l, name);
-        }
+    if (!is_there(l, bit)) {
         return;
     }
     switch (bit) {
@@ -207,17 +278,13 @@ static void set_property(struct lookup *l, const char *name, enum wanted bit)
         set_scram(l, name, set);
         break;
     case WANT_CRAM:
-        if (set->has_cram) {
-            set_value(l, name, slice_of(set->cram, sizeof set->cram));
-        }
+        set_value(l, name, slice_of(set->cram, sizeof set->cram));
         break;
     case WANT_DIGEST_RAW:
         set_digest_raw(l, name, set);
         break;
     case WANT_CHECKPASS:
-        if (set->has_checkpass) {
-            set_value(l, name, slice_of(set->checkpass, sizeof set->checkpass));
-        }
+        set_value(l, name, slice_of(set->checkpass, sizeof set->checkpass));
         break;
     case WANT_DIGEST:
         set_digests(l, name, set);
@@ -285,7 +352,8 @@ static enum auth_status ask_store(struct lookup *l, struct slice name)
         if (status != AUTH_OK) {
             return status;
         }
-        status = store_lookup(store, &l->who, (int64_t)time(NULL), &l->answer, &detail);
+        status = store_lookup(store, &l->who, (int64_t)time(NULL), decoys_are_wanted(l), &l->answer,
+                              &detail);
     }
     if (status != AUTH_OK) {
         plugin_complain(l->sparams->utils, status, &detail);

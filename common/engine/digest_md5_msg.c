@@ -162,11 +162,15 @@ static void skip_lws(struct slice *s)
 /* token = 1*<any CHAR except CTLs or separators> (RFC 2831 7.2) */
 static bool take_token(struct slice *s, struct slice *ret)
 {
-    const struct slice separators = slice_str("()<>@,;:\\\"/[]?={} \t");
+    static const bool separator[0x80] = {
+        ['('] = true, [')'] = true, ['<'] = true, ['>'] = true,  ['@'] = true,
+        [','] = true, [';'] = true, [':'] = true, ['\\'] = true, ['"'] = true,
+        ['/'] = true, ['['] = true, [']'] = true, ['?'] = true,  ['='] = true,
+        ['{'] = true, ['}'] = true, [' '] = true, ['\t'] = true,
+    };
     size_t n = 0;
 
-    while (n < s->n && s->p[n] < 0x80 && !is_control(s->p[n]) &&
-           !slice_find(separators, s->p[n], NULL)) {
+    while (n < s->n && s->p[n] < 0x80 && !is_control(s->p[n]) && !separator[s->p[n]]) {
         n++;
     }
     return n > 0 && slice_take(s, n, ret);

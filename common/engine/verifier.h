@@ -166,6 +166,9 @@ void verifier_put_rfc5803(struct buf *b, const struct scram_verifier *verifier);
  */
 MUST_USE enum auth_status verifier_take_rfc5803(struct slice text, struct scram_verifier *ret);
 
+/* Whether a text begins as that form does for this hash; the rest of it may be anything. */
+bool verifier_is_of(struct slice text, enum crypto_hash hash);
+
 /*
  * The text form of one DIGEST-MD5 verifier, our property lmdbDigest, NUL-free:
  *   32 hex digits SP base64(username) SP base64(realm)

@@ -96,6 +96,14 @@ static bool find_scheme(struct slice scheme, enum crypto_hash *ret)
     return false;
 }
 
+bool verifier_is_of(struct slice text, enum crypto_hash hash)
+{
+    struct slice scheme;
+
+    skip_spaces(&text);
+    return take_scheme(&text, &scheme) && slice_equal_str(scheme, verifier_scram_name(hash));
+}
+
 /*
  * authPasswordValue = w scheme s authInfo s authValue w
  * authInfo = iter-count ":" salt, authValue = stored-key ":" server-key (RFC 5803 2)
@@ -147,29 +155,27 @@ enum auth_status verifier_take_rfc5803(struct slice text, struct scram_verifier 
 void verifier_put_digest(struct buf *b, const struct verifier_set *set,
                          const struct digest_verifier *digest, const struct identity *who)
 {
+    const struct slice own_realm = slice_str(who->realm);
     struct slice realm = slice_of("", 0);
-    struct buf name;
+    uint8_t name[IDENTITY_MAX_USER + 1 + IDENTITY_MAX_REALM];
+    size_t n = strlen(who->user);
 
-    buf_init(&name, IDENTITY_MAX_USER + 1 + IDENTITY_MAX_REALM);
+    memcpy(name, who->user, n);
     if (digest->full_name) {
-        identity_put(&name, who);
-    } else {
-        buf_put_str(&name, who->user);
+        name[n] = '@';
+        memcpy(name + n + 1, own_realm.p, own_realm.n);
+        n += 1 + own_realm.n;
     }
     if (digest->realm_kind == DIGEST_REALM_OWN) {
-        realm = slice_str(who->realm);
+        realm = own_realm;
     } else if (digest->realm_kind == DIGEST_REALM_EXTRA && digest->extra < set->n_extra_realms) {
         realm = slice_str(set->extra_realm[digest->extra]);
     }
     buf_put_hex(b, digest->ha1, sizeof digest->ha1);
     buf_put_byte(b, ' ');
-    crypto_base64_put(b, buf_slice(&name));
+    crypto_base64_put(b, slice_of(name, n));
     buf_put_byte(b, ' ');
     crypto_base64_put(b, realm);
-    if (buf_status(&name) != AUTH_OK && buf_status(b) == AUTH_OK) {
-        b->status = buf_status(&name);
-    }
-    buf_release(&name);
 }
 
 static bool hex_digit(uint8_t c, uint8_t *ret)

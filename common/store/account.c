@@ -22,21 +22,27 @@ enum auth_status account_realm_key(const struct key *key, const char *realm,
     return status;
 }
 
-enum auth_status account_key(const struct key *key, const struct identity *who,
-                             uint8_t ret[ACCOUNT_KEY])
+enum auth_status account_user_key(const struct key *key, const struct identity *who,
+                                  uint8_t ret[ACCOUNT_USER_KEY])
 {
     const struct slice parts[] = {slice_of(who->realm, strlen(who->realm) + 1),
                                   slice_str(who->user)};
     uint8_t hmac[HMAC_SIZE];
-    enum auth_status status = account_realm_key(key, who->realm, ret);
+    enum auth_status status =
+        crypto_hmac(CRYPTO_SHA256, slice_of(key->name, sizeof key->name), parts, 2, hmac);
 
     if (status == AUTH_OK) {
-        status = crypto_hmac(CRYPTO_SHA256, slice_of(key->name, sizeof key->name), parts, 2, hmac);
-    }
-    if (status == AUTH_OK) {
-        memcpy(ret + ACCOUNT_REALM_KEY, hmac, ACCOUNT_USER_KEY);
+        memcpy(ret, hmac, ACCOUNT_USER_KEY);
     }
     return status;
+}
+
+enum auth_status account_key(const struct key *key, const struct identity *who,
+                             uint8_t ret[ACCOUNT_KEY])
+{
+    enum auth_status status = account_realm_key(key, who->realm, ret);
+
+    return status == AUTH_OK ? account_user_key(key, who, ret + ACCOUNT_REALM_KEY) : status;
 }
 
 enum auth_status account_open(const struct key *key, struct slice place, struct slice value,

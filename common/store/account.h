@@ -26,6 +26,11 @@ enum { ACCOUNT_KEY = ACCOUNT_REALM_KEY + ACCOUNT_USER_KEY };
 MUST_USE enum auth_status account_realm_key(const struct key *key, const char *realm,
                                             uint8_t ret[ACCOUNT_REALM_KEY]);
 
+/* What follows them in the key of one account. */
+MUST_USE enum auth_status account_user_key(const struct key *key, const struct identity *who,
+                                           uint8_t ret[ACCOUNT_USER_KEY]);
+
+/* Both. */
 MUST_USE enum auth_status account_key(const struct key *key, const struct identity *who,
                                       uint8_t ret[ACCOUNT_KEY]);
 

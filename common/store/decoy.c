@@ -6,6 +6,8 @@
 #include "base/crypto.h"
 
 enum {
+    FORMS_OF_A_REALM = 2, /* user, user@realm */
+    OWN_AND_EMPTY_REALM = 2,
     POINT_BITS = 32,
     POINT_BYTES = 8, /* at the front of the HMAC; salts follow, so none of them shows the point */
 };
@@ -81,6 +83,7 @@ enum auth_status decoy_plan_make(const struct store_meta *meta, struct decoy_pla
         mix_make(meta, slot, &ret->scram[slot]);
     }
     mix_make(meta, VERIFIER_SCRAM_HASHES, &ret->whole);
+    ret->n_digest = FORMS_OF_A_REALM * (OWN_AND_EMPTY_REALM + meta->policy.n_extra_realms);
     return crypto_hkdf(slice_of(ret->secret, sizeof ret->secret), slice_of(NULL, 0),
                        slice_str("sasl-lmdb 1 decoy keys"), ret->keys, sizeof ret->keys);
 }
@@ -108,7 +111,7 @@ static enum auth_status long_salt(const struct decoy_plan *plan, size_t slot,
 }
 
 enum auth_status decoy_make(const struct decoy_plan *plan, const struct identity *who,
-                            struct verifier_set *ret, unsigned *ret_kinds)
+                            struct decoy_set *ret, unsigned *ret_kinds)
 {
     const struct slice parts[] = {slice_of(who->user, strlen(who->user) + 1),
                                   slice_str(who->realm)};
@@ -125,6 +128,7 @@ enum auth_status decoy_make(const struct decoy_plan *plan, const struct identity
         const struct decoy_share *share = pick(&plan->scram[slot], point);
         struct scram_verifier *scram = &ret->scram[slot];
 
+        memset(scram, 0, sizeof *scram);
         scram->hash = verifier_scram_hash(slot);
         scram->iterations = share->iterations;
         scram->salt_len = share->salt_len;

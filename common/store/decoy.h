@@ -38,17 +38,23 @@ struct decoy_plan {
     uint8_t keys[CRYPTO_MAX_HASH];                 /* StoredKey and ServerKey of every decoy */
     struct decoy_mix scram[VERIFIER_SCRAM_HASHES]; /* among accounts that have this hash */
     struct decoy_mix whole;                        /* among all; only kinds is set */
+    unsigned n_digest; /* DIGEST-MD5 forms that an account of plain ASCII gets */
+};
+
+/* SCRAM verifiers nobody can satisfy, by verifier_scram_slot(). */
+struct decoy_set {
+    struct scram_verifier scram[VERIFIER_SCRAM_HASHES];
 };
 
 /* Makes the plan for a store as it is now. */
 MUST_USE enum auth_status decoy_plan_make(const struct store_meta *meta, struct decoy_plan *ret);
 
 /*
- * Fills ret->scram for all hashes, and *ret_kinds with the SCRAM kinds of the account that the
- * decoy pretends to be. ret must be zero otherwise. The work does not depend on the name, but for
+ * Fills *ret, and *ret_kinds with the SCRAM kinds of the account that the decoy pretends to be.
+ * The work does not depend on the name, but for
  * salts longer than VERIFIER_NEW_SALT.
  */
 MUST_USE enum auth_status decoy_make(const struct decoy_plan *plan, const struct identity *who,
-                                     struct verifier_set *ret, unsigned *ret_kinds);
+                                     struct decoy_set *ret, unsigned *ret_kinds);
 
 #endif

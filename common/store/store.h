@@ -24,6 +24,7 @@
 #include "base/detail.h"
 #include "base/status.h"
 #include "engine/verifier.h"
+#include "store/decoy.h"
 #include "store/record.h"
 
 #define STORE_DEFAULT_PATH "/var/lib/sasl-lmdb/users.mdb"
@@ -60,10 +61,11 @@ struct store_info {
 
 /* The answer to one login's lookup. */
 struct store_answer {
-    enum auth_status verdict;   /* AUTH_OK, AUTH_UNKNOWN_USER, AUTH_DISABLED, AUTH_EXPIRED */
-    unsigned decoy_kinds;       /* the SCRAM kinds of the account the decoys pretend to be */
-    struct record record;       /* all zero if the verdict is AUTH_UNKNOWN_USER */
-    struct verifier_set decoys; /* SCRAM verifiers nobody can satisfy, always filled */
+    enum auth_status verdict; /* AUTH_OK, AUTH_UNKNOWN_USER, AUTH_DISABLED, AUTH_EXPIRED */
+    struct record record;     /* all zero if the verdict is AUTH_UNKNOWN_USER */
+    struct decoy_set decoys;  /* all zero if none were asked for */
+    unsigned decoy_kinds;     /* the SCRAM kinds of the account the decoys pretend to be */
+    unsigned decoy_digests;   /* and how many DIGEST-MD5 forms it has */
 };
 
 /*
@@ -91,12 +93,14 @@ MUST_USE enum auth_status store_open(const struct store_options *options, struct
 void store_close(struct store *store);
 
 /*
- * Finds an account for a login. Unknown and known names cost the same work and both fill decoys.
+ * Finds an account for a login. Unknown and known names cost the same work and both fill decoys,
+ * if these are wanted.
  * AUTH_OK means *ret is filled, whatever its verdict. Otherwise an outage, and *ret is wiped.
  * The caller wipes *ret after use. now: seconds since 1970, for expiry.
  */
 MUST_USE enum auth_status store_lookup(struct store *store, const struct identity *who, int64_t now,
-                                       struct store_answer *ret, struct detail *detail);
+                                       bool want_decoys, struct store_answer *ret,
+                                       struct detail *detail);
 
 /* AUTH_OK and *ret filled, AUTH_UNKNOWN_USER, or an outage. For tools: no decoys, no verdict. */
 MUST_USE enum auth_status store_get(struct store *store, const struct identity *who,

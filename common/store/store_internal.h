@@ -33,6 +33,8 @@ struct store_view {
     char table[KV_MAX_NAME + 1];
     uint64_t accounts;
     struct decoy_plan plan;
+    char realm[IDENTITY_MAX_REALM + 1]; /* of the last lookup, "" for none, and its key */
+    uint8_t realm_key[ACCOUNT_REALM_KEY];
 };
 
 /* Key files read one after the other: a running server meets a new key at the first need. */
@@ -67,6 +69,13 @@ void store_table_name(uint32_t n, char ret[KV_MAX_NAME + 1]);
  */
 MUST_USE enum auth_status store_view_get(struct store *store, struct kv_txn *txn,
                                          struct store_view *ret);
+
+/*
+ * The key of an account in the view's table. Most lookups are for the realm of the one before,
+ * whose part of the key is remembered.
+ */
+MUST_USE enum auth_status store_place(struct store *store, struct store_view *view,
+                                      const struct identity *who, uint8_t ret[ACCOUNT_KEY]);
 
 /*
  * Inside a transaction: the whole description and the key it is under. The caller wipes *ret.

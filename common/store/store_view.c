@@ -264,6 +264,7 @@ static enum auth_status view_make(const struct store_meta *meta, const struct ke
 {
     ret->key = key;
     ret->accounts = meta_accounts(meta);
+    ret->realm[0] = '\0';
     store_table_name(meta->table, ret->table);
     return decoy_plan_make(meta, &ret->plan);
 }
@@ -383,4 +384,31 @@ enum auth_status store_view_get(struct store *store, struct kv_txn *txn, struct 
         status = view_of(store, txn, value, ret);
     }
     return status;
+}
+
+/* Puts the realm into the cache, if the view there is still the same. */
+static void remember_realm(struct store *store, const struct store_view *view)
+{
+    hold(store);
+    if (store->n_cached > 0 && store->cached.key == view->key) {
+        memcpy(store->cached.realm, view->realm, sizeof view->realm);
+        memcpy(store->cached.realm_key, view->realm_key, sizeof view->realm_key);
+    }
+    let_go(store);
+}
+
+enum auth_status store_place(struct store *store, struct store_view *view,
+                             const struct identity *who, uint8_t ret[ACCOUNT_KEY])
+{
+    if (strcmp(view->realm, who->realm) != 0) {
+        enum auth_status status = account_realm_key(view->key, who->realm, view->realm_key);
+
+        if (status != AUTH_OK) {
+            return status;
+        }
+        memcpy(view->realm, who->realm, sizeof view->realm);
+        remember_realm(store, view);
+    }
+    memcpy(ret, view->realm_key, ACCOUNT_REALM_KEY);
+    return account_user_key(view->key, who, ret + ACCOUNT_REALM_KEY);
 }

@@ -164,10 +164,12 @@ static void the_later_of_two_names_counts(void **state)
     size_t n_new = 0;
 
     twice[1].flags = RECORD_DISABLED;
-    assert_status(scene.f, store_build_add(build, twice, NULL, 2, &n_new, &scene.f->detail), AUTH_OK);
+    assert_status(scene.f, store_build_add(build, twice, NULL, 2, &n_new, &scene.f->detail),
+                  AUTH_OK);
     assert_int_equal(n_new, 1);
     twice[0].verifiers.scram[0].iterations = 0;
-    assert_status(scene.f, store_build_add(build, twice, NULL, 1, &n_new, &scene.f->detail), AUTH_OK);
+    assert_status(scene.f, store_build_add(build, twice, NULL, 1, &n_new, &scene.f->detail),
+                  AUTH_OK);
     assert_int_equal(n_new, 0);
     assert_int_equal(store_build_accounts(build), 1);
     assert_status(scene.f, store_build_finish(build, &scene.f->detail), AUTH_OK);
@@ -185,10 +187,12 @@ static void a_bad_record_leaves_the_build_usable(void **state)
     struct record bad = fixture_record("bad", "example.org", 1);
 
     bad.who.user[0] = '\0';
-    assert_status(scene.f, store_build_add(build, &bad, NULL, 1, NULL, &scene.f->detail), AUTH_BAD_NAME);
+    assert_status(scene.f, store_build_add(build, &bad, NULL, 1, NULL, &scene.f->detail),
+                  AUTH_BAD_NAME);
     bad = fixture_record("bad", "example.org", 1);
     bad.flags = 0x80;
-    assert_status(scene.f, store_build_add(build, &bad, NULL, 1, NULL, &scene.f->detail), AUTH_MALFORMED);
+    assert_status(scene.f, store_build_add(build, &bad, NULL, 1, NULL, &scene.f->detail),
+                  AUTH_MALFORMED);
     assert_int_equal(store_build_accounts(build), 0);
     add(scene.f, build, "new", 3, 3);
     assert_status(scene.f, store_build_finish(build, &scene.f->detail), AUTH_OK);

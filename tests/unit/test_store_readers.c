@@ -53,7 +53,8 @@ static void read_on(void *ctx)
         struct identity who = {"", "example.org"};
 
         (void)snprintf(who.user, sizeof who.user, "user%u", i % ACCOUNTS);
-        enum auth_status status = store_lookup(scene->store, &who, 1, &answer, &scene->f->detail);
+        enum auth_status status =
+            store_lookup(scene->store, &who, 1, true, &answer, &scene->f->detail);
         if (status != AUTH_OK || answer.verdict != AUTH_OK) {
             print_error(
                 "%s: %s\n", who.user,
@@ -134,7 +135,8 @@ static void replace_by_generation(struct scene *scene, unsigned round)
             (void)snprintf(name, sizeof name, "user%u", first + i);
             records[i] = fixture_record(name, "example.org", (uint8_t)round);
         }
-        assert_status(scene->f, store_build_add(build, records, NULL, BATCH, NULL, &scene->f->detail),
+        assert_status(scene->f,
+                      store_build_add(build, records, NULL, BATCH, NULL, &scene->f->detail),
                       AUTH_OK);
     }
     free(records);
