@@ -11,6 +11,7 @@ enum {
     TIME_MAX = 32,
     VALUE_MAX = 1024, /* bytes of a verifier as text */
     MD5_SIZE = 16,
+    DIGEST_MEMBERS = 4, /* of an object that is a DIGEST-MD5 verifier */
 };
 
 #define KEY_SCRAM "authPassword"
@@ -221,19 +222,20 @@ static bool take_digest_realm(const char *realm, const struct identity *who,
 
 static bool take_digest(json_t *value, const struct identity *who, struct verifier_set *set)
 {
-    const char *realm = NULL;
-    const char *ha1 = NULL;
-    int full_name = 0;
-    int latin1 = 0;
+    const json_t *realm_value = json_object_get(value, "realm");
+    const json_t *full_name = json_object_get(value, "full_name");
+    const json_t *latin1 = json_object_get(value, "latin1");
+    const json_t *ha1 = json_object_get(value, "ha1");
+    const char *realm = json_string_value(realm_value);
     struct digest_verifier digest = {.extra = 0};
-    if (set->n_digest == VERIFIER_MAX_DIGEST ||
-        json_unpack(value, "{s:s, s:b, s:b, s:s !}", "realm", &realm, "full_name", &full_name,
-                    "latin1", &latin1, "ha1", &ha1) != 0) {
+    if (set->n_digest == VERIFIER_MAX_DIGEST || json_object_size(value) != DIGEST_MEMBERS ||
+        realm == NULL || strlen(realm) != json_string_length(realm_value) ||
+        !json_is_boolean(full_name) || !json_is_boolean(latin1) || !json_is_string(ha1)) {
         return false;
     }
-    digest.full_name = full_name != 0;
-    digest.latin1 = latin1 != 0;
-    if (!verifier_decode_md5(slice_str(ha1), digest.ha1) ||
+    digest.full_name = json_is_true(full_name);
+    digest.latin1 = json_is_true(latin1);
+    if (!verifier_decode_md5(string_slice(ha1), digest.ha1) ||
         !take_digest_realm(realm, who, set, &digest)) {
         return false;
     }

@@ -18,6 +18,7 @@ enum {
     OPTION_FROM_LINE,
     OPTION_STRICT,
     OPTION_DRY_RUN,
+    OPTION_REPLACE,
     OPTION_JSON,
 };
 
@@ -27,6 +28,7 @@ static const struct option longs[] = {{"format", required_argument, NULL, OPTION
                                       {"from-line", required_argument, NULL, OPTION_FROM_LINE},
                                       {"strict", no_argument, NULL, OPTION_STRICT},
                                       {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+                                      {"replace", no_argument, NULL, OPTION_REPLACE},
                                       {"json", no_argument, NULL, OPTION_JSON},
                                       TOOL_COMMON_OPTIONS};
 
@@ -55,6 +57,8 @@ static const char usage[] =
     "  -u REALM                 the realm of names without one\n"
     "      --strict             one bad line stops everything before anything is written\n"
     "      --dry-run            only check, and say what would be imported\n"
+    "      --replace            the accounts of FILE take the place of all that the store holds,\n"
+    "                           in one moment, once all of them are loaded; or none does\n"
     "      --from-line N        skip the lines before N: to go on after an interruption\n"
     "      --json               the summary as JSON\n"
     "  -f STORE, -k KEYFILE     data file and key file\n"
@@ -116,6 +120,9 @@ static int take_option(const struct tool *tool, struct arguments *arguments, int
     case OPTION_STRICT:
         arguments->import.strict = true;
         return TOOL_DONE;
+    case OPTION_REPLACE:
+        arguments->import.replace = true;
+        return TOOL_DONE;
     case OPTION_DRY_RUN:
         arguments->import.dry_run = true;
         return TOOL_DONE;
@@ -125,14 +132,22 @@ static int take_option(const struct tool *tool, struct arguments *arguments, int
     }
 }
 
-static json_t *summary_json(const struct import_counts *counts, bool dry_run)
+static json_t *summary_json(const struct import_counts *counts,
+                            const struct import_options *options)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "imported",
-                     (json_int_t)counts->written, "new", (json_int_t)counts->created, "replaced",
-                     (json_int_t)(counts->written - counts->created), "skipped",
-                     (json_int_t)counts->skipped, "locked", (json_int_t)counts->locked, "repeated",
-                     (json_int_t)counts->repeated, "dry_run", dry_run ? 1 : 0, "mechanisms",
-                     tally_json(&counts->tally));
+    json_t *summary = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "imported", (json_int_t)counts->written, "new",
+        (json_int_t)counts->created, "replaced", (json_int_t)(counts->written - counts->created),
+        "skipped", (json_int_t)counts->skipped, "locked", (json_int_t)counts->locked, "repeated",
+        (json_int_t)counts->repeated, "dry_run", options->dry_run ? 1 : 0, "mechanisms",
+        tally_json(&counts->tally));
+
+    if (options->replace &&
+        json_object_set_new(summary, "before", json_integer((json_int_t)counts->before)) != 0) {
+        json_decref(summary);
+        return NULL;
+    }
+    return summary;
 }
 
 static enum auth_status print_summary(const struct tool *tool, const struct import_counts *counts,
@@ -140,12 +155,18 @@ static enum auth_status print_summary(const struct tool *tool, const struct impo
 {
     bool dry_run = arguments->import.dry_run;
     if (arguments->json) {
-        return view_print_json(tool, summary_json(counts, dry_run));
+        return view_print_json(tool, summary_json(counts, &arguments->import));
     }
-    printf("%s %" PRIu64 " accounts: %" PRIu64 " new, %" PRIu64 " replaced; %" PRIu64
-           " %ss skipped",
-           dry_run ? "would import" : "imported", counts->written, counts->created,
-           counts->written - counts->created, counts->skipped, arguments->import.format->unit);
+    if (arguments->import.replace) {
+        printf("%s the store's %" PRIu64 " accounts by %" PRIu64 "; %" PRIu64 " %ss skipped",
+               dry_run ? "would replace" : "replaced", counts->before, counts->written,
+               counts->skipped, arguments->import.format->unit);
+    } else {
+        printf("%s %" PRIu64 " accounts: %" PRIu64 " new, %" PRIu64 " replaced; %" PRIu64
+               " %ss skipped",
+               dry_run ? "would import" : "imported", counts->written, counts->created,
+               counts->written - counts->created, counts->skipped, arguments->import.format->unit);
+    }
     if (counts->locked != 0) {
         printf(", %" PRIu64 " locked accounts left out", counts->locked);
     }
@@ -232,6 +253,9 @@ static int run(struct tool *tool, int argc, char **argv)
     }
     if (arguments.import.format == NULL) {
         return tool_usage_error(tool, "--format is missing");
+    }
+    if (arguments.import.replace && arguments.import.from_line != 1) {
+        return tool_usage_error(tool, "--replace takes the whole input: not with --from-line");
     }
     if (optind != argc - 1) {
         return tool_usage_error(tool, "takes one FILE, or \"-\" for standard input");

@@ -55,7 +55,10 @@ enum auth_status import_read(struct import *import, struct import_entry *ret)
 {
     for (;;) {
         struct detail why = {.text = ""};
-        enum auth_status status = import_next(import->options->format, &import->source, ret, &why);
+        enum auth_status status =
+            import->ahead != NULL
+                ? import_ahead_next(import->ahead, ret, &why)
+                : import_next(import->options->format, &import->source, ret, &why);
         if (status == AUTH_CONTINUE) {
             return status;
         }
@@ -142,6 +145,10 @@ static void say_how_to_go_on(const struct import *import)
     if (import->options->dry_run) {
         return;
     }
+    if (import->options->replace) {
+        tool_say(import->tool, "nothing was replaced");
+        return;
+    }
     if (import->committed_line < import->options->from_line) {
         tool_say(import->tool, "nothing was stored");
     } else {
@@ -194,19 +201,100 @@ static enum auth_status open_source(struct import *import, const struct buf *tex
                              : tool_report(import->tool, status, &why, "%s", import->options->name);
 }
 
+static enum auth_status start_threads(struct import *import)
+{
+    const struct import_format *format = import->options->format;
+    enum auth_status status = work_pool_start(&import->pool);
+
+    if (status == AUTH_OK && format->next == NULL) {
+        status = import_ahead_begin(format, &import->source, import->pool, &import->ahead);
+    }
+    return status == AUTH_OK ? status
+                             : tool_report(import->tool, status, NULL, "%s", import->options->name);
+}
+
+static void stop_threads(struct import *import)
+{
+    work_pool_stop(import->pool);
+    import->pool = NULL;
+    import_ahead_end(import->ahead);
+    import->ahead = NULL;
+}
+
+static enum auth_status refuse_bad_lines(const struct import *import)
+{
+    tool_say(import->tool, "%" PRIu64 " bad %ss and --strict: nothing was written",
+             import->counts->skipped, import->options->format->unit);
+    return AUTH_MALFORMED;
+}
+
+/* Whether what was loaded may take the place of all accounts there are. */
+static enum auth_status judge(const struct import *import)
+{
+    if (import->options->strict && import->counts->skipped != 0) {
+        return refuse_bad_lines(import);
+    }
+    if (store_build_accounts(import->build) == 0) {
+        tool_say(import->tool, "%s holds no account: nothing was replaced", import->options->name);
+        return AUTH_MALFORMED;
+    }
+    return AUTH_OK;
+}
+
+/* Loads a new generation and makes it the active one, or leaves everything as it was. */
+static enum auth_status replace(struct import *import)
+{
+    struct detail detail = {.text = ""};
+    enum auth_status status = store_build_begin(import->store, &import->build, &detail);
+
+    if (status != AUTH_OK) {
+        return tool_report(import->tool, status, &detail, "%s", import->tool->store_path);
+    }
+    status = import_load(import);
+    if (status != AUTH_OK) {
+        say_how_to_go_on(import);
+    } else {
+        status = judge(import);
+    }
+    if (status != AUTH_OK) {
+        store_build_abandon(import->build);
+        return status;
+    }
+    import->counts->written = store_build_accounts(import->build);
+    import->counts->created = import->counts->written;
+    status = store_build_finish(import->build, &detail);
+    if (status != AUTH_OK) {
+        tool_report(import->tool, status, &detail, "%s", import->tool->store_path);
+        say_how_to_go_on(import);
+    }
+    return status;
+}
+
+static enum auth_status store_accounts(struct import *import)
+{
+    if (import->options->replace) {
+        return replace(import);
+    }
+    enum auth_status status = import_load(import);
+    if (status != AUTH_OK) {
+        say_how_to_go_on(import);
+    }
+    return status;
+}
+
 /* One pass over the input. */
 static enum auth_status pass(struct import *import, const struct buf *text, bool store)
 {
     enum auth_status status = open_source(import, text);
-    const bool opened = status == AUTH_OK;
-    if (opened) {
-        status = store ? import_load(import) : scan(import, import->options->dry_run);
+    if (status == AUTH_OK) {
+        status = start_threads(import);
     }
+    if (status == AUTH_OK) {
+        status = store ? store_accounts(import) : scan(import, import->options->dry_run);
+    }
+    stop_threads(import);
     progress_clear(&import->progress);
     close_source(import);
-    if (opened && store && status != AUTH_OK) {
-        say_how_to_go_on(import);
-    }
     return status;
 }
 
@@ -215,15 +303,13 @@ static enum auth_status load_strict(struct import *import, const struct buf *tex
 {
     enum auth_status status = pass(import, text, false);
     if (status == AUTH_OK && import->counts->skipped != 0) {
-        tool_say(import->tool, "%" PRIu64 " bad %ss and --strict: nothing was written",
-                 import->counts->skipped, import->options->format->unit);
-        status = AUTH_MALFORMED;
+        status = refuse_bad_lines(import);
     }
     if (status != AUTH_OK || import->options->dry_run) {
         return status;
     }
     import->report = false;
-    *import->counts = (struct import_counts){.written = 0};
+    *import->counts = (struct import_counts){.before = import->counts->before};
     seen_release(&import->seen);
     return pass(import, text, true);
 }
@@ -260,6 +346,7 @@ static enum auth_status run(struct import *import)
         return tool_report(import->tool, status, &detail, "%s", import->tool->store_path);
     }
     import->policy = info.policy;
+    import->counts->before = info.accounts;
     if (fstat(options->fd, &file) == 0 && S_ISREG(file.st_mode)) {
         import->size = options->text != NULL ? options->text->n : (uint64_t)file.st_size;
         if ((file.st_mode & S_IROTH) != 0) {
@@ -267,7 +354,8 @@ static enum auth_status run(struct import *import)
                      options->name, (unsigned)file.st_mode & 07777U);
         }
     }
-    if (options->strict) {
+    /* What is loaded for --replace can still be dropped: one pass is enough. */
+    if (options->strict && (!options->replace || options->dry_run)) {
         return options->text != NULL ? load_strict(import, options->text)
                                      : load_strict_file(import);
     }

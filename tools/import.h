@@ -4,7 +4,9 @@
  * is the format's business (import_source.h).
  *
  * A batch is one transaction. When the import ends early (a signal, a full disk) everything up to
- * some line is stored and nothing behind it; the message names the line to go on from.
+ * some line is stored and nothing behind it; the message names the line to go on from. With
+ * options->replace the batches fill a new generation, which takes the old one's place at the end or
+ * not at all.
  */
 #ifndef SASL_LMDB_IMPORT_H
 #define SASL_LMDB_IMPORT_H
@@ -26,6 +28,7 @@ struct import_options {
     uint64_t from_line;        /* 1 for all */
     bool strict;               /* one bad line: nothing is written */
     bool dry_run;
+    bool replace; /* all accounts of the store by those of the input, in one moment */
 };
 
 struct import_counts {
@@ -34,13 +37,15 @@ struct import_counts {
     uint64_t skipped; /* bad lines */
     uint64_t locked;  /* accounts the source itself lets nobody use */
     uint64_t repeated;
+    uint64_t before;    /* accounts the store held */
     struct tally tally; /* of those written */
 };
 
 /*
  * Runs the import; every bad line and every failure is reported as it comes. *ret is right in any
  * case. AUTH_OK also when lines were skipped; AUTH_MALFORMED when options->strict let a bad line
- * stop everything; AUTH_UNAVAILABLE after a signal or a failed read.
+ * stop everything, or the input would leave the store empty; AUTH_UNAVAILABLE after a signal or a
+ * failed read.
  */
 MUST_USE enum auth_status import_run(const struct tool *tool, const struct import_options *options,
                                      struct import_counts *ret);

@@ -2,23 +2,32 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/crypto.h"
-#include "derive_pool.h"
 #include "import_internal.h"
 #include "interrupt.h"
+#include "store/store_sealed.h"
 
 enum {
     BATCH = 4096,            /* accounts in one transaction; verifiers that are there cost little */
     BATCH_PASSWORDS = 256,   /* passwords among them: about a second of PBKDF2 */
+    READY_GRAIN = 64,        /* accounts without a password that a thread takes at once */
     WAIT_MILLISECONDS = 100, /* how long a signal or the progress line may have to wait */
 };
 
+/* One account: its password, if it came with one, is made verifiers of; then it is sealed. */
+struct job {
+    bool ready;          /* no password: the record's verifiers are given */
+    struct buf password; /* wiped as soon as it has been used */
+};
+
 struct batch {
-    struct derive_group group;
+    struct work_group group;
+    const struct import *import;
+    const struct key *key;  /* the store's when this began */
     struct record *records; /* BATCH of each */
-    struct derive_job *jobs;
+    struct job *jobs;
+    struct store_sealed *sealed;
     uint64_t *lines;
     size_t passwords;
     uint64_t first_line; /* of the input, entries or not */
@@ -28,9 +37,27 @@ struct batch {
 /* The two batches: one is read while the other one's verifiers are made. */
 struct loading {
     struct import *import;
-    struct derive_pool *pool;
     struct batch batches[2];
 };
+
+/* In any thread. What cannot be stored is not sealed either, and told when it is to be stored. */
+static enum auth_status make_ready(void *ctx, size_t i)
+{
+    struct batch *batch = ctx;
+    struct job *job = &batch->jobs[i];
+    struct record *record = &batch->records[i];
+    enum auth_status status = AUTH_OK;
+    if (!job->ready) {
+        status = verifier_make(&record->who, buf_slice(&job->password), &batch->import->policy,
+                               &record->verifiers);
+        buf_release(&job->password);
+    }
+    if (status == AUTH_OK) {
+        status = store_seal(batch->key, record, &batch->sealed[i]);
+        status = import_is_fatal(status) ? status : AUTH_OK;
+    }
+    return status;
+}
 
 /* The slot of an account within the batch: its old one if it came before, else a new one. */
 static size_t find_slot(const struct batch *batch, uint64_t before)
@@ -54,13 +81,9 @@ static enum auth_status add_entry(struct import *import, struct batch *batch,
         return status;
     }
     size_t at = find_slot(batch, before);
-    struct derive_job *job = &batch->jobs[at];
+    struct job *job = &batch->jobs[at];
     batch->lines[at] = import->source.first;
     batch->records[at] = entry->record;
-    if (entry->record.changed == 0) {
-        batch->records[at].changed = (int64_t)time(NULL);
-    }
-    job->record = &batch->records[at];
     job->ready = entry->password.p == NULL;
     buf_clear(&job->password);
     if (!job->ready) {
@@ -92,6 +115,7 @@ static enum auth_status fill(struct import *import, struct batch *batch)
     }
     crypto_wipe(&entry, sizeof entry);
     batch->last_line = import->source.last;
+    batch->group.grain = batch->passwords == 0 ? READY_GRAIN : 1;
     return status == AUTH_CONTINUE ? AUTH_OK : status;
 }
 
@@ -100,9 +124,11 @@ static enum auth_status write_batch(struct import *import, const struct batch *b
 {
     size_t created = 0;
     enum auth_status status =
-        import->options->format->whole
-            ? store_replace_batch(import->store, batch->records, batch->group.n, &created, detail)
-            : store_write_batch(import->store, batch->records, batch->group.n, &created, detail);
+        import->build != NULL
+            ? store_build_add(import->build, batch->records, batch->sealed, batch->group.n,
+                              &created, detail)
+            : store_write_sealed(import->store, batch->records, batch->sealed, batch->group.n,
+                                 import->options->format->whole, &created, detail);
     if (status != AUTH_OK) {
         return status;
     }
@@ -120,7 +146,7 @@ static enum auth_status finish(struct loading *loading, struct batch *batch)
 {
     struct import *import = loading->import;
     struct detail detail = {.text = ""};
-    while (!derive_pool_wait(loading->pool, &batch->group, WAIT_MILLISECONDS)) {
+    while (!work_pool_wait(import->pool, &batch->group, WAIT_MILLISECONDS)) {
         if (interrupt_signal != 0) {
             return AUTH_UNAVAILABLE;
         }
@@ -151,7 +177,7 @@ static enum auth_status write_all(struct loading *loading)
         }
         bool more = filling->group.n > 0;
         if (more) {
-            derive_pool_submit(loading->pool, &filling->group);
+            work_pool_submit(loading->import->pool, &filling->group);
         }
         if (deriving != NULL) {
             status = finish(loading, deriving);
@@ -164,19 +190,24 @@ static enum auth_status write_all(struct loading *loading)
     }
 }
 
-static bool batch_init(struct batch *batch)
+static bool batch_init(struct batch *batch, const struct import *import, const struct key *key)
 {
     *batch = (struct batch){
+        .group = {.run = make_ready, .ctx = batch},
+        .import = import,
+        .key = key,
         .records = calloc(BATCH, sizeof *batch->records),
         .jobs = calloc(BATCH, sizeof *batch->jobs),
+        .sealed = calloc(BATCH, sizeof *batch->sealed),
         .lines = calloc(BATCH, sizeof *batch->lines),
     };
-    if (batch->records == NULL || batch->jobs == NULL || batch->lines == NULL) {
+    if (batch->records == NULL || batch->jobs == NULL || batch->sealed == NULL ||
+        batch->lines == NULL) {
         return false;
     }
-    batch->group.jobs = batch->jobs;
     for (size_t i = 0; i < BATCH; i++) {
         buf_init(&batch->jobs[i].password, IDENTITY_MAX_PASSWORD);
+        store_sealed_init(&batch->sealed[i]);
     }
     return true;
 }
@@ -186,11 +217,15 @@ static void batch_release(struct batch *batch)
     for (size_t i = 0; batch->jobs != NULL && i < BATCH; i++) {
         buf_release(&batch->jobs[i].password);
     }
+    for (size_t i = 0; batch->sealed != NULL && i < BATCH; i++) {
+        store_sealed_release(&batch->sealed[i]);
+    }
     if (batch->records != NULL) {
         crypto_wipe(batch->records, BATCH * sizeof *batch->records);
     }
     free(batch->records);
     free(batch->jobs);
+    free(batch->sealed);
     free(batch->lines);
     *batch = (struct batch){.records = NULL};
 }
@@ -198,17 +233,21 @@ static void batch_release(struct batch *batch)
 enum auth_status import_load(struct import *import)
 {
     struct loading loading = {.import = import};
-    enum auth_status status = derive_pool_start(&import->policy, &loading.pool);
-    if (status == AUTH_OK &&
-        (!batch_init(&loading.batches[0]) || !batch_init(&loading.batches[1]))) {
+    struct detail detail = {.text = ""};
+    const struct key *key = NULL;
+    enum auth_status status = store_active_key(import->store, &key, &detail);
+    if (status == AUTH_OK && (!batch_init(&loading.batches[0], import, key) ||
+                              !batch_init(&loading.batches[1], import, key))) {
         status = AUTH_NO_MEMORY;
     }
     if (status == AUTH_OK) {
         status = write_all(&loading);
     } else {
-        tool_report(import->tool, status, NULL, "%s", import->options->name);
+        tool_report(import->tool, status, &detail, "%s", import->options->name);
     }
-    derive_pool_stop(loading.pool);
+    /* The threads may be at work on what is freed now. */
+    work_pool_stop(import->pool);
+    import->pool = NULL;
     batch_release(&loading.batches[0]);
     batch_release(&loading.batches[1]);
     return status;

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What import.c (reading and checking) and import_batch.c (deriving and storing) share. */
+/*
+ * What import.c (reading and checking), import_ahead.c (the same in several threads) and
+ * import_batch.c (deriving and storing) share.
+ */
 #ifndef SASL_LMDB_IMPORT_INTERNAL_H
 #define SASL_LMDB_IMPORT_INTERNAL_H
 
 #include "import.h"
 #include "progress.h"
 #include "seen.h"
+#include "store/store_generation.h"
+#include "work_pool.h"
+
+struct import_ahead; /* opaque */
 
 /* One run. */
 struct import {
@@ -20,6 +27,9 @@ struct import {
     bool report;             /* bad lines are reported in this pass */
     struct verifier_policy policy;
     struct store *store;
+    struct store_build *build; /* where accounts go instead, with options->replace */
+    struct work_pool *pool;
+    struct import_ahead *ahead; /* NULL for a format whose accounts are no lines */
 };
 
 /*
@@ -32,6 +42,20 @@ MUST_USE enum auth_status import_read(struct import *import, struct import_entry
 /* Notes the name; one that was there before is told. *ret_before: the line it was on, or 0. */
 MUST_USE enum auth_status import_note_name(struct import *import, const struct identity *who,
                                            uint64_t *ret_before);
+
+/*
+ * Reads lines ahead and lets the pool parse them. They come back from import_ahead_next(), which
+ * does what import_next() does, in the order of the file. The source belongs to this until the end.
+ * AUTH_NO_MEMORY.
+ */
+MUST_USE enum auth_status import_ahead_begin(const struct import_format *format,
+                                             struct import_source *source, struct work_pool *pool,
+                                             struct import_ahead **ret);
+MUST_USE enum auth_status import_ahead_next(struct import_ahead *ahead, struct import_entry *ret,
+                                            struct detail *why);
+
+/* Once the pool has stopped. Wipes. NULL is fine. */
+void import_ahead_end(struct import_ahead *ahead);
 
 void import_show_progress(struct import *import);
 

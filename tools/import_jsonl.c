@@ -10,6 +10,7 @@
 
 #include "account_json.h"
 #include "import_source.h"
+#include "json_memory.h"
 
 static struct slice string_member(const json_t *object, const char *key)
 {
@@ -84,15 +85,18 @@ static enum auth_status parse(struct import_source *source, struct slice line,
     if (is_blank(line)) {
         return AUTH_CONTINUE;
     }
+    json_memory_begin();
     json_t *object = json_loadb((const char *)line.p, line.n, JSON_REJECT_DUPLICATES, &error);
-    if (object == NULL) {
+    enum auth_status status = AUTH_OK;
+    if (object != NULL) {
+        status = take_account(source, object, ret, why);
+    } else if (json_error_code(&error) == json_error_out_of_memory) {
+        status = AUTH_NO_MEMORY;
+    } else {
         /* The parser's own text quotes what it found. */
-        return json_error_code(&error) == json_error_out_of_memory
-                   ? AUTH_NO_MEMORY
-                   : detail_set(why, AUTH_MALFORMED, "not JSON, from byte %d on", error.position);
+        status = detail_set(why, AUTH_MALFORMED, "not JSON, from byte %d on", error.position);
     }
-    enum auth_status status = take_account(source, object, ret, why);
-    json_decref(object);
+    json_memory_end(object);
     return status;
 }
 

@@ -3,13 +3,20 @@
 #ifndef SASL_LMDB_SEEN_H
 #define SASL_LMDB_SEEN_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
 #include "engine/identity.h"
 
+struct seen_name;
+
+/* All zero: nothing yet. */
 struct seen {
-    void *root; /* a tree of tsearch(3) */
+    struct seen_name **slots;
+    size_t capacity; /* a power of two */
+    size_t n;
+    uint64_t start; /* of the hash */
 };
 
 /* Notes that the name is on this line. *ret_before is the line it was on before, or 0. */

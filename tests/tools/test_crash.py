@@ -40,7 +40,7 @@ class Crash(toolkit.ToolTest):
         self.state = self.export()
         self.assertEqual(len(self.state), ACCOUNTS)
         self.backups = []
-        self.took = {"import": 2.0, "load": 0.5}
+        self.took = {"import": 2.0, "load": 0.5, "replace": 0.5}
         self.counts = {}
         self.serial = 0
         self.loaded = set()  # accounts whose password nobody knows
@@ -197,6 +197,26 @@ class Crash(toolkit.ToolTest):
         self.loaded.update(names)
         return after
 
+    def verb_replace(self):
+        """All accounts exchanged, or none: half of them stay, with the verifiers they have."""
+        self.serial += 1
+        kept = {n: a for n, a in self.state.items() if self.random.random() < 0.5}
+        sample = dict(self.state[self.some()])
+        for i in range(LOADED - len(kept)):
+            user = f"load{self.serial % 3}-{i}"
+            kept[f"{user}@{REALM}"] = dict(sample, user=user)
+        lines = b"".join(json.dumps(a).encode() + b"\n" for a in kept.values())
+        path = self.file("accounts.jsonl", lines)
+        command = self.store.command("import", "--replace", "--format", "jsonl", path)
+        status = self.kill_at_random("replace", command)
+        after = self.export()
+        if after == self.state:
+            self.assertIsNone(status)
+        else:
+            self.assertEqual(after, kept)
+            self.loaded.update(n for n in kept if n.startswith("load"))
+        return after
+
     def verb_backup(self):
         path = os.path.join(self.directory, f"backup{len(self.backups)}-{self.serial}")
         self.serial += 1
@@ -241,6 +261,7 @@ class Crash(toolkit.ToolTest):
             self.verb_disable,
             self.verb_import,
             self.verb_load,
+            self.verb_replace,
             self.verb_backup,
             self.verb_restore,
             self.verb_rekey,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "derive_pool.h"
+#include "work_pool.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -9,55 +9,62 @@
 
 enum { THREADS_MAX = 256 };
 
-struct derive_pool {
+struct work_pool {
     pthread_mutex_t lock; /* guards everything below, and the pool's part of each group */
     pthread_cond_t work;  /* a group came, or the end */
     pthread_cond_t progress;
-    struct derive_group *first;
+    struct work_group *first;
     bool stop;
-    struct verifier_policy policy;
     size_t n_threads;
     pthread_t threads[THREADS_MAX];
 };
 
-/* The next job nobody has taken; the lock is held. A group leaves the queue with its last job. */
-static struct derive_job *take_job(struct derive_pool *pool, struct derive_group **ret_group)
+/* Some jobs nobody has taken; the lock is held. A group leaves the queue with its last job. */
+static struct work_group *take_jobs(struct work_pool *pool, size_t *ret_first, size_t *ret_n)
 {
-    struct derive_group *group = pool->first;
+    struct work_group *group = pool->first;
     if (group == NULL) {
         return NULL;
     }
-    struct derive_job *job = &group->jobs[group->taken++];
+    size_t left = group->n - group->taken;
+    *ret_first = group->taken;
+    *ret_n = left < group->grain ? left : group->grain;
+    group->taken += *ret_n;
     if (group->taken == group->n) {
         pool->first = group->next;
     }
-    *ret_group = group;
-    return job;
+    return group;
+}
+
+static enum auth_status run_jobs(const struct work_group *group, size_t first, size_t n)
+{
+    enum auth_status status = AUTH_OK;
+    for (size_t i = first; i < first + n; i++) {
+        enum auth_status one = group->run(group->ctx, i);
+        status = status == AUTH_OK ? one : status;
+    }
+    return status;
 }
 
 static void *work(void *argument)
 {
-    struct derive_pool *pool = argument;
+    struct work_pool *pool = argument;
     pthread_mutex_lock(&pool->lock);
     while (!pool->stop) {
-        struct derive_group *group = NULL;
-        struct derive_job *job = take_job(pool, &group);
-        if (job == NULL) {
+        size_t first = 0;
+        size_t n = 0;
+        struct work_group *group = take_jobs(pool, &first, &n);
+        if (group == NULL) {
             pthread_cond_wait(&pool->work, &pool->lock);
             continue;
         }
-        enum auth_status status = AUTH_OK;
-        if (!job->ready) {
-            pthread_mutex_unlock(&pool->lock);
-            status = verifier_make(&job->record->who, buf_slice(&job->password), &pool->policy,
-                                   &job->record->verifiers);
-            buf_release(&job->password);
-            pthread_mutex_lock(&pool->lock);
-        }
+        pthread_mutex_unlock(&pool->lock);
+        enum auth_status status = run_jobs(group, first, n);
+        pthread_mutex_lock(&pool->lock);
         if (group->status == AUTH_OK) {
             group->status = status;
         }
-        group->done++;
+        group->done += n;
         if (group->done == group->n) {
             pthread_cond_broadcast(&pool->progress);
         }
@@ -75,13 +82,12 @@ static size_t processors(void)
     return n > THREADS_MAX ? THREADS_MAX : (size_t)n;
 }
 
-enum auth_status derive_pool_start(const struct verifier_policy *policy, struct derive_pool **ret)
+enum auth_status work_pool_start(struct work_pool **ret)
 {
-    struct derive_pool *pool = calloc(1, sizeof *pool);
+    struct work_pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL) {
         return AUTH_NO_MEMORY;
     }
-    pool->policy = *policy;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->progress, NULL);
@@ -98,21 +104,21 @@ enum auth_status derive_pool_start(const struct verifier_policy *policy, struct 
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pool->n_threads == 0) {
-        derive_pool_stop(pool);
+        work_pool_stop(pool);
         return AUTH_UNAVAILABLE;
     }
     *ret = pool;
     return AUTH_OK;
 }
 
-void derive_pool_submit(struct derive_pool *pool, struct derive_group *group)
+void work_pool_submit(struct work_pool *pool, struct work_group *group)
 {
     pthread_mutex_lock(&pool->lock);
     group->taken = 0;
     group->done = 0;
     group->status = AUTH_OK;
     group->next = NULL;
-    struct derive_group **end = &pool->first;
+    struct work_group **end = &pool->first;
     while (*end != NULL) {
         end = &(*end)->next;
     }
@@ -121,7 +127,7 @@ void derive_pool_submit(struct derive_pool *pool, struct derive_group *group)
     pthread_mutex_unlock(&pool->lock);
 }
 
-bool derive_pool_wait(struct derive_pool *pool, struct derive_group *group, unsigned milliseconds)
+bool work_pool_wait(struct work_pool *pool, struct work_group *group, unsigned milliseconds)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -141,7 +147,7 @@ bool derive_pool_wait(struct derive_pool *pool, struct derive_group *group, unsi
     return done;
 }
 
-void derive_pool_stop(struct derive_pool *pool)
+void work_pool_stop(struct work_pool *pool)
 {
     if (pool == NULL) {
         return;
