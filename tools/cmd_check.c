@@ -56,6 +56,7 @@ struct check {
     bool json;
     struct progress progress;
     unsigned told;
+    bool named; /* one of those told was an account whose name is known */
     json_t *findings;
 };
 
@@ -144,6 +145,7 @@ static void tell_finding(struct check *check, const struct check_finding *shared
     progress_clear(&check->progress);
     const char *part = finding.part == CHECK_PREVIOUS ? " (under the previous key)" : "";
     if (finding.have_who) {
+        check->named = true;
         printf("%s@%s%s: %s\n", finding.who.user, finding.who.realm, part, finding.what);
     } else if (finding.have_key) {
         printf("record %s%s: %s\n", key, part, finding.what);
@@ -245,6 +247,11 @@ static void print_summary(const struct check *check)
     printf("; disabled %" PRIu64 "\n", counts->disabled);
     if (counts->findings > check->told) {
         printf("%" PRIu64 " more damages were found\n", counts->findings - check->told);
+    }
+    if (check->named) {
+        puts("A damaged account can be deleted (saslpasswd-lmdb -d) and made again; \"restore\" "
+             "brings\n"
+             "back all accounts as they were at a backup.");
     }
 }
 

@@ -151,13 +151,6 @@ static enum store_edit replace_verifiers(void *ctx, bool exists, struct record *
     return STORE_WRITE;
 }
 
-static enum store_edit delete_account(void *ctx, bool exists, struct record *record)
-{
-    (void)ctx;
-    (void)record;
-    return exists ? STORE_DELETE : STORE_KEEP;
-}
-
 static enum auth_status set_password(const struct tool *tool, struct store *store,
                                      const struct identity *who, struct slice password)
 {
@@ -179,9 +172,12 @@ static enum auth_status remove_account(const struct tool *tool, struct store *st
                                        const struct identity *who)
 {
     struct detail detail = {.text = ""};
-    enum auth_status status = store_change(store, who, delete_account, NULL, NULL, NULL, &detail);
+    bool damaged = false;
+    enum auth_status status = store_delete(store, who, &damaged, &detail);
     if (status != AUTH_OK) {
         tool_report(tool, status, &detail, "%s@%s", who->user, who->realm);
+    } else if (damaged) {
+        tool_say(tool, "%s@%s: its record was damaged; it is deleted", who->user, who->realm);
     }
     return status;
 }

@@ -123,6 +123,13 @@ store_change(struct store *store, const struct identity *who,
              bool *ret_existed, enum store_edit *ret_edit, struct detail *detail);
 
 /*
+ * Deletes an account; absent is fine. Also one whose record is damaged (*ret_damaged), which takes
+ * a look at all others, since what the store counts of it is not known any more.
+ */
+MUST_USE enum auth_status store_delete(struct store *store, const struct identity *who,
+                                       bool *ret_damaged, struct detail *detail);
+
+/*
  * Writes many accounts in one transaction. One that exists gets the verifiers and the time of
  * change; its flags, created time and expiry stay, so that a new password does not enable what
  * somebody disabled. New ones get created and changed set where these are 0. All or nothing.

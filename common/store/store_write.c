@@ -33,7 +33,9 @@ struct change {
     const struct identity *who;
     enum store_edit (*edit)(void *ctx, bool exists, struct record *record);
     void *ctx;
+    bool remove; /* whatever is there, also what does not open; edit is NULL */
     bool existed;
+    bool damaged;
     enum store_edit decision;
 };
 
@@ -58,36 +60,120 @@ static enum auth_status apply(struct change *change, const uint8_t place[ACCOUNT
     return status == AUTH_OK ? writing_end(writing) : status;
 }
 
+struct recount {
+    const struct writing *writing;
+    struct store_meta *meta;
+    uint64_t damaged;
+};
+
+static enum auth_status recount_visit(void *ctx, struct slice key, struct slice value)
+{
+    struct recount *recount = ctx;
+    struct record record;
+    enum auth_status status = account_open(recount->writing->key, key, value, &record);
+
+    if (status == AUTH_OK) {
+        struct store_class class = meta_class_of(&record.verifiers);
+
+        meta_recount(recount->meta, NULL, &class);
+    } else if (status == AUTH_STORE_DAMAGED || status == AUTH_STORE_FOREIGN) {
+        recount->damaged++;
+        status = AUTH_OK;
+    }
+    crypto_wipe(&record, sizeof record);
+    return status;
+}
+
+/*
+ * Of which class an account was whose record does not open, nobody knows: all are counted again.
+ * Others that do not open are counted as if they were of the first class, so that the sum is right.
+ */
+static enum auth_status recount(struct writing *writing)
+{
+    struct store_meta *meta = &writing->meta;
+    struct recount recount = {.writing = writing, .meta = meta};
+
+    meta->n_classes = 0;
+    enum auth_status status =
+        kv_scan(writing->txn, writing->table, slice_of(NULL, 0), recount_visit, &recount);
+    struct store_class stand_in =
+        meta->n_classes > 0 ? meta->classes[0] : (struct store_class){.count = 0};
+    for (uint64_t i = 0; status == AUTH_OK && i < recount.damaged; i++) {
+        meta_recount(meta, NULL, &stand_in);
+    }
+    memcpy(writing->mirror.meta.classes, meta->classes, sizeof meta->classes);
+    writing->mirror.meta.n_classes = meta->n_classes;
+    return status;
+}
+
+static enum auth_status remove_damaged(struct change *change, const uint8_t place[ACCOUNT_KEY])
+{
+    struct writing *writing = &change->writing;
+    enum auth_status status = writing_delete(writing, place, change->who);
+
+    change->existed = true;
+    change->damaged = true;
+    change->decision = STORE_DELETE;
+    if (status == AUTH_OK) {
+        status = recount(writing);
+    }
+    return status == AUTH_OK ? writing_end(writing) : status;
+}
+
+/* What becomes of an account that opens, or of a name without one. */
+static enum auth_status edit_account(struct change *change, const uint8_t place[ACCOUNT_KEY],
+                                     struct record *record)
+{
+    int64_t now = (int64_t)time(NULL);
+    int64_t created = change->existed ? record->created : now;
+    struct store_class old_class = meta_class_of(&record->verifiers);
+
+    record->who = *change->who;
+    change->decision =
+        change->remove ? STORE_DELETE : change->edit(change->ctx, change->existed, record);
+    record->who = *change->who;
+    record->created = created;
+    record->changed = record->changed == 0 ? now : record->changed;
+    return apply(change, place, change->existed ? &old_class : NULL, record);
+}
+
 static enum auth_status change_run(struct kv_txn *txn, void *ctx)
 {
     struct change *change = ctx;
     struct writing *writing = &change->writing;
     struct record record = {0};
-    struct store_class old_class = {0};
     uint8_t place[ACCOUNT_KEY];
-    int64_t now = (int64_t)time(NULL);
     enum auth_status status = writing_begin(writing, txn);
 
+    change->damaged = false;
     if (status == AUTH_OK) {
         status = account_key(writing->key, change->who, place);
     }
     if (status == AUTH_OK) {
         status = store_account_read(txn, writing->table, writing->key, place, change->who, &record,
                                     &change->existed);
+        if (change->remove && status == AUTH_STORE_DAMAGED) {
+            return remove_damaged(change, place);
+        }
         status = store_explain_account(writing->store, change->who, status, kv_detail(txn));
     }
     if (status == AUTH_OK) {
-        int64_t created = change->existed ? record.created : now;
-
-        old_class = meta_class_of(&record.verifiers);
-        record.who = *change->who;
-        change->decision = change->edit(change->ctx, change->existed, &record);
-        record.who = *change->who;
-        record.created = created;
-        record.changed = record.changed == 0 ? now : record.changed;
-        status = apply(change, place, change->existed ? &old_class : NULL, &record);
+        status = edit_account(change, place, &record);
     }
     crypto_wipe(&record, sizeof record);
+    return status;
+}
+
+enum auth_status store_delete(struct store *store, const struct identity *who, bool *ret_damaged,
+                              struct detail *detail)
+{
+    struct change change = {.writing = {.store = store}, .who = who, .remove = true};
+    enum auth_status status = kv_write(store->kv, KV_SHARED, change_run, &change, detail);
+
+    crypto_wipe(&change.writing, sizeof change.writing);
+    if (status == AUTH_OK) {
+        *ret_damaged = change.damaged;
+    }
     return status;
 }
 

@@ -97,8 +97,22 @@ class Check(toolkit.ToolTest):
                 text = self.store.tool("check")
                 self.assertEqual(text.status, 1)
                 self.assertIn(f"{named[0]['user']}@{REALM}: its seal".encode(), text.out)
+                self.assertIn(b"saslpasswd-lmdb -d", text.out)
+                self.delete_damaged(f"{named[0]['user']}@{REALM}")
             record = good.find(head, record + 1)
         self.assertEqual(hit, 5)
+
+    def delete_damaged(self, name):
+        """What check names can be deleted, and then nothing is wrong any more."""
+        self.assertEqual(self.store.tool("disable", name).status, 3)
+        result = self.store.passwd("-d", name)
+        self.assertEqual(result.status, 0, result)
+        self.assertIn(b"its record was damaged", result.err)
+        report = self.report(0)
+        self.assertEqual((report["accounts"], report["sound"]), (ACCOUNTS - 1, ACCOUNTS - 1))
+        self.assertNotIn(f"{name}: userPassword", self.store.names())
+        result = self.store.passwd("-d", name)
+        self.assertEqual((result.status, result.err), (0, b""))
 
     def pages(self, data):
         """Numbers of pages that LMDB's headers say are branch, leaf or overflow pages."""

@@ -66,6 +66,7 @@ class Full(toolkit.ToolTest):
         for arguments, stdin in (
             (["restore", backup], b""),
             (["import", "--format", "jsonl", "-"], many),
+            (["import", "--replace", "--format", "jsonl", "-"], many),
             (["backup", os.path.join(self.directory, "other")], b""),
         ):
             limit = 4096 if arguments[0] == "backup" else size
@@ -73,8 +74,9 @@ class Full(toolkit.ToolTest):
             self.assertEqual(result.status, 3, (arguments, result))
             self.assertRegex(result.err, rb"File too large|No space|cannot grow|full")
             self.assert_sound(store)
-            if arguments[0] != "import":
-                self.assertEqual(self.state(store), before)
+            if arguments[0] == "import":
+                before = self.state(store) if len(arguments) == 4 else before
+            self.assertEqual(self.state(store), before)
         self.assertFalse(os.path.exists(os.path.join(self.directory, "other")))
         self.assertEqual([n for n in os.listdir(self.directory) if n.startswith("other")], [])
         for i in range(60):
