@@ -212,7 +212,7 @@ static enum auth_status host_find_secret(void *ctx, const struct mech_identity *
     enum auth_status status = exchange_identify(x, who, props, 0, true, &ret->verdict);
     if (status == AUTH_OK) {
         struct buf name;
-        buf_init(&name, 2 * LONGEST_NAME);
+        buf_init(&name, 2 * (size_t)LONGEST_NAME);
         put_account_name(x, &name);
         status = buf_status(&name);
         if (status == AUTH_OK) {

@@ -255,7 +255,7 @@ static enum auth_status close_output(const struct tool *tool, const struct reque
 
 static unsigned kinds_of(const struct request *request)
 {
-    if (!request->with_secrets) {
+    if (!request->with_secrets || request->format == NULL) {
         return 0;
     }
     return request->format->kinds & ~(request->legacy ? 0U : (unsigned)VERIFIER_LEGACY);

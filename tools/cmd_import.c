@@ -226,6 +226,7 @@ static int import(const struct tool *tool, struct arguments *arguments, const ch
         close(options->fd);
     }
     buf_release(&text);
+    options->text = NULL;
     if (status != AUTH_OK) {
         return tool_exit_code(status);
     }

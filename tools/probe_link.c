@@ -85,6 +85,7 @@ static void name_ends(struct probe_link *link)
     socklen_t size = sizeof address;
     char text[NI_MAXHOST];
 
+    memset(&address, 0, sizeof address);
     snprintf(link->peer, sizeof link->peer, "unknown");
     snprintf(link->own, sizeof link->own, "[127.0.0.1]");
     if (getpeername(link->fd, (struct sockaddr *)&address, &size) == 0 &&

@@ -78,7 +78,7 @@ static enum auth_status fail_to_log_in(struct probe *probe, struct probe_smtp *s
     if (status != AUTH_OK) {
         return status;
     }
-    buf_init(&password, 2 * NOISE_BYTES);
+    buf_init(&password, 2 * (size_t)NOISE_BYTES);
     crypto_base64_put(&password, slice_of(noise, sizeof noise));
     const struct probe_account account = {
         .host = probe->host,

@@ -19,7 +19,7 @@ enum auth_status probe_smtp_open(struct probe_smtp *smtp, const char *host, cons
     smtp->start = smtp->end = 0;
     smtp->code = 0;
     smtp->mask_challenges = false;
-    buf_init(&smtp->sent, 2 * PROBE_LINE_MAX);
+    buf_init(&smtp->sent, 2 * (size_t)PROBE_LINE_MAX);
     buf_init(&smtp->text, TEXT_MAX);
     buf_init(&smtp->shown, PROBE_LINE_MAX);
     return probe_link_open(&smtp->link, host, port, probe_deadline(smtp->timeout), detail);
@@ -121,7 +121,7 @@ enum auth_status probe_smtp_reply(struct probe_smtp *smtp, struct detail *detail
     buf_clear(&smtp->text);
     bool last = false;
     for (unsigned lines = 0; !last; lines++) {
-        struct slice line;
+        struct slice line = slice_of(NULL, 0);
         enum auth_status status = read_line(smtp, deadline, &line, detail);
         if (status != AUTH_OK) {
             return status;
@@ -176,7 +176,7 @@ enum auth_status probe_smtp_auth(struct probe_smtp *smtp, const char *prefix, st
     static const char mask[] = "********";
     struct buf text;
     char shown[COMMAND_MAX];
-    buf_init(&text, 2 * PROBE_LINE_MAX);
+    buf_init(&text, 2 * (size_t)PROBE_LINE_MAX);
     buf_clear(&smtp->sent);
     crypto_base64_put(&smtp->sent, message);
     const char *space = *prefix != '\0' && message.p != NULL ? " " : "";

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -133,8 +134,7 @@ static char *plain_path(const char *path)
     size_t size = strlen(front) + strlen(path) + 1;
     char *ret = malloc(size);
     if (ret != NULL) {
-        memcpy(ret, front, strlen(front));
-        memcpy(ret + strlen(front), path, strlen(path) + 1);
+        snprintf(ret, size, "%s%s", front, path);
     }
     return ret;
 }

@@ -287,7 +287,7 @@ static enum auth_status on_server_first(struct scram_client_state *s, struct sli
     struct scram_server_first message;
     struct scram_keys keys;
     uint8_t salt[MAX_SALT];
-    size_t salt_len;
+    size_t salt_len = 0;
 
     enum auth_status status = read_server_first(s, in, &message, salt, &salt_len);
     if (status != AUTH_OK) {

@@ -222,8 +222,8 @@ static bool is_leftover(const char *name, const char *base)
     size_t n = strlen(base);
 
     return strncmp(name, base, n) == 0 && name[n] == '.' &&
-           strspn(name + n + 1, "0123456789abcdef") == 2 * RANDOM_NAME &&
-           name[n + 1 + 2 * RANDOM_NAME] == '\0';
+           strspn(name + n + 1, "0123456789abcdef") == 2 * (size_t)RANDOM_NAME &&
+           name[n + 1 + 2 * (size_t)RANDOM_NAME] == '\0';
 }
 
 void file_remove_leftovers(const char *path)

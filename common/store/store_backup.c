@@ -174,7 +174,7 @@ enum auth_status store_backup(struct store *store, int fd, const struct store_wa
 {
     struct backup backup = {.store = store, .fd = fd, .watch = watch, .detail = detail};
 
-    buf_init(&backup.out, 2 * DUMP_CHUNK);
+    buf_init(&backup.out, 2 * (size_t)DUMP_CHUNK);
     enum auth_status status = kv_read(store->kv, backup_run, &backup, detail);
     if (status == AUTH_OK) {
         status = put_end(&backup);
