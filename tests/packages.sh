@@ -20,7 +20,7 @@ SERVER_PACKAGES=(
 CROSS_TEST_PACKAGES=(libsasl2-modules libgsasl-dev)
 
 # What the system tests use beside SERVER_PACKAGES.
-SYSTEM_TEST_PACKAGES=(gsasl sasl2-bin cyrus-imapd cyrus-clients cyrus-pop3d)
+SYSTEM_TEST_PACKAGES=(clang-format gsasl sasl2-bin cyrus-imapd cyrus-clients cyrus-pop3d)
 
 # What only some tests need, which are skipped by name without it.
 OPTIONAL_PACKAGES=(fail2ban)
