@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Server CPU per exchange: our plugins and store beside the stock ones with sasldb, the framework's
-floor, and the raw cost of the key derivation, all in one run. The sets are measured in turn,
-several rounds, so that a machine whose speed drifts does so for all of them; the median of the
-rounds counts. Prints a table and writes JSON. Judges nothing."""
+"""Our plugins and store beside the stock ones with sasldb: server CPU per exchange with the
+framework's floor and the raw cost of the key derivation, start-up, exchanges among many accounts,
+memory, imports, smtpd. Sets are measured in turn, several rounds, so that a machine whose speed
+drifts does so for all of them; the median of the rounds counts. Prints tables, writes JSON, and with
+--docs the page and the chart. With --parts only some, added to the JSON that is there. Judges
+nothing."""
 import argparse
 import glob
 import json
@@ -15,20 +17,16 @@ import subprocess
 import sys
 import tempfile
 
-REALM = "bench.test"
+import parts
+import report
+
+REALM = parts.REALM
 MECHS = ["PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"]
 ROUNDS = 5
 
 
-def run_bench(args, mech, count, users, plugins, options):
-    command = [os.path.join(args.build, "tests/bench/bench_server"), mech, str(count), str(users)]
-    for name, value in options.items():
-        command += ["-o", f"{name}={value}"]
-    done = subprocess.run(command, env=dict(os.environ, SASL_PATH=plugins), text=True,
-                          capture_output=True, timeout=900, check=False)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)}: {done.stderr.strip()}")
-    return json.loads(done.stdout)["middle_us"]
+def run_bench(*arguments):
+    return parts.bench_server(*arguments)["middle_us"]
 
 
 class Sets:
@@ -57,33 +55,27 @@ class Sets:
             os.symlink(extra, os.path.join(folder, "libfloor.so"))
         return folder
 
-    def make_sasldb(self, users):
-        for i in range(users):
-            subprocess.run(["saslpasswd2", "-p", "-c", "-f", self.sasldb, "-u", REALM, f"u{i}"],
-                           input="pw", text=True, check=True, capture_output=True)
-
-    def make_store(self, users):
-        tool = os.path.join(self.args.build, "bin/sasl-lmdb")
-        path = os.path.join(self.work, f"users-{users}.mdb")
-        base = [tool, "-f", path, "-k", os.path.join(self.work, "key")]
-        subprocess.run(base + ["init"], check=True, capture_output=True)
-        lines = "".join(f"u{i}\t{REALM}\tpw\n" for i in range(users))
-        subprocess.run(base + ["import", "--format", "tsv", "-"], input=lines, text=True,
-                       check=True, capture_output=True)
-        return {"auxprop_plugin": "lmdb", "lmdb_path": path,
-                "lmdb_keyfile": os.path.join(self.work, "key")}
+    def columns(self, args):
+        """The sets, with a store each that is made at the first call."""
+        if not hasattr(self, "made"):
+            store = parts.Store(args, os.path.join(self.work, "users.mdb"))
+            store.run("import", "--format", "tsv", "-",
+                      input="".join(f"u{i}\t{REALM}\tpw\n" for i in range(args.users)))
+            for i in range(args.sasldb_users):
+                subprocess.run(
+                    ["saslpasswd2", "-p", "-c", "-f", self.sasldb, "-u", REALM, f"u{i}"],
+                    input="pw", text=True, check=True, capture_output=True)
+            stock = {"auxprop_plugin": "sasldb", "sasldb_path": self.sasldb}
+            self.made = {
+                "ours": (self.ours, store.options, args.users),
+                "stock": (self.stock_set, stock, args.sasldb_users),
+                "floor": (self.floor_dir, {"auxprop_plugin": "floor"}, args.users),
+            }
+        return self.made
 
 
 def measure(args, sets):
-    store = sets.make_store(args.users)
-    sets.make_sasldb(args.sasldb_users)
-    stock = {"auxprop_plugin": "sasldb", "sasldb_path": sets.sasldb}
-    floor = {"auxprop_plugin": "floor"}
-    columns = {
-        "ours": (sets.ours, store, args.users),
-        "stock": (sets.stock_set, stock, args.sasldb_users),
-        "floor": (sets.floor_dir, floor, args.users),
-    }
+    columns = sets.columns(args)
     times = {}
     for _ in range(args.rounds):
         for mech in MECHS + ["start"]:
@@ -101,17 +93,27 @@ def measure(args, sets):
             for mech, row in times.items()}
 
 
-def table(result):
-    print(f"{'microseconds':24}{'ours':>10}{'stock':>10}{'floor':>10}{'ours/stock':>12}")
-    for mech, row in result.items():
-        cells = "".join(f"{row[c]:10.1f}" if c in row else f"{'-':>10}"
-                        for c in ("ours", "stock", "floor"))
-        ratio = f"1/{row['stock'] / row['ours']:.1f}" if {"ours", "stock"} <= row.keys() else "-"
-        raw = f"   raw {row['raw']:.1f}" if "raw" in row else ""
-        print(f"{mech:24}{cells}{ratio:>12}{raw}")
-    derive = result["PBKDF2 sha-256 10000"]["raw"]
-    for mech in ("PLAIN", "LOGIN"):
-        print(f"{mech} / PBKDF2-SHA-256 of 10000 iterations: {result[mech]['ours'] / derive:.3f}")
+def package(name):
+    """The version of an installed package, without the distribution's part."""
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", name], text=True,
+                          capture_output=True, check=False)
+    return done.stdout.split(":")[-1].split("+")[0].split("-")[0] or "?"
+
+
+def machine():
+    model = platform.machine()
+    with open("/proc/cpuinfo", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("model name"):
+                model = line.split(":")[1].strip()
+                break
+    return {"CPU": model, "cores": os.cpu_count(), "Linux": platform.release().split("-")[0],
+            "libsasl2": package("libsasl2-2"), "OpenSSL": package("libssl3"),
+            "LMDB": package("liblmdb0"), "Postfix": package("postfix")}
+
+
+MEASURES = {"exchanges": measure, "sizes": parts.sizes, "memory": parts.memory,
+            "imports": parts.imports, "smtpd": parts.smtpd}
 
 
 def main():
@@ -121,19 +123,35 @@ def main():
     parser.add_argument("--users", type=int, default=1000, help="accounts in our store")
     parser.add_argument("--sasldb-users", type=int, default=200, help="accounts in sasldb")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--parts", nargs="*", choices=list(MEASURES), default=list(MEASURES))
+    parser.add_argument("--long", action="store_true", help="also among 10 million accounts")
+    parser.add_argument("--sessions", type=int, default=parts.SESSIONS, help="of smtpd in a round")
+    parser.add_argument("--docs", help="folder for BENCH.md and bench.svg")
     args = parser.parse_args()
+    args.build = os.path.abspath(args.build)
     if shutil.which("saslpasswd2") is None:
         sys.exit("saslpasswd2 is missing: apt-get install sasl2-bin")
     if not glob.glob(os.path.join(args.build, "plugins/*.so")):
         sys.exit(f"{args.build} holds no plugins: cmake --build --preset release")
+    figures = {}
+    if args.json and os.path.exists(args.json) and args.parts != list(MEASURES):
+        with open(args.json, encoding="utf-8") as file:
+            figures = json.load(file)
+    figures["machine"] = machine()
     with tempfile.TemporaryDirectory(prefix="sasl-lmdb-bench-") as work:
-        result = measure(args, Sets(args, work))
-    table(result)
+        sets = Sets(args, work)
+        for part in args.parts:
+            figures[part] = MEASURES[part](args, sets)
+            print(f"{part} done", file=sys.stderr)
+    print(report.tables(figures))
     if args.json:
-        with open(args.json, "w", encoding="utf-8") as out:
-            json.dump({"machine": platform.processor() or platform.machine(),
-                       "cpus": os.cpu_count(), "users": args.users, "microseconds": result}, out,
-                      indent=2)
+        with open(args.json, "w", encoding="utf-8") as file:
+            json.dump(figures, file, indent=2)
+    if args.docs:
+        for name, contents in (("BENCH.md", report.markdown(figures)),
+                               ("bench.svg", report.svg(figures))):
+            with open(os.path.join(args.docs, name), "w", encoding="utf-8") as file:
+                file.write(contents)
 
 
 main()

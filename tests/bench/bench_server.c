@@ -2,7 +2,8 @@
 /*
  * Times the server's side of one mechanism through libsasl2: SASL_PATH says whose plugins. Only
  * libsasl2's calls are inside the clock; the client's arithmetic is not. One line of JSON with
- * microseconds for each exchange: minimum, median, mean of the middle half.
+ * microseconds for each exchange (minimum, median, mean of the middle half) and the process's
+ * memory.
  *
  *   bench_server MECH COUNT USERS -o OPTION=VALUE ...
  *
@@ -167,6 +168,24 @@ static double derivation(const char *mech, uint32_t iterations)
     return spent + now_us();
 }
 
+/* A number of KiB behind its name in a file of /proc; -1 if it is not there. */
+static long proc_kb(const char *path, const char *name)
+{
+    char line[256];
+    long value = -1;
+    FILE *file = fopen(path, "r");
+
+    while (file != NULL && value < 0 && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, name, strlen(name)) == 0) {
+            value = strtol(line + strlen(name), NULL, 10);
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return value;
+}
+
 static int by_size(const void *a, const void *b)
 {
     double x = *(const double *)a;
@@ -234,9 +253,10 @@ int main(int argc, char **argv)
         middle += times[i];
     }
     printf("{\"mech\": \"%s\", \"count\": %zu, \"users\": %llu, \"min_us\": %.2f, "
-           "\"median_us\": %.2f, \"middle_us\": %.2f}\n",
+           "\"median_us\": %.2f, \"middle_us\": %.2f, \"resident_kb\": %ld, \"private_kb\": %ld}\n",
            mech, count, (unsigned long long)users, times[0], times[count / 2],
-           middle / (double)(count - 2 * (count / 4)));
+           middle / (double)(count - 2 * (count / 4)), proc_kb("/proc/self/smaps_rollup", "Rss:"),
+           proc_kb("/proc/self/smaps_rollup", "Private_Dirty:"));
     free(times);
     return 0;
 }

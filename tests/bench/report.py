@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The figures of a bench as tables (Markdown, which a terminal shows well enough) and a chart."""
+
+BAR = 14  # pixels
+WIDTH = 760
+LABEL = 250
+COLOURS = {"ours": "#2b6cb0", "stock": "#c05621", "floor": "#718096"}
+
+
+def number(value):
+    return f"{value:.0f}" if value >= 1000 else f"{value:.1f}"
+
+
+def rows_of(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return lines + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def exchanges(result):
+    lines = ["", "## One exchange, start-up", "",
+             "Microseconds of the server's processor, median of the rounds. *floor*: the framework",
+             "with an auxprop plugin that answers from a constant.", ""]
+    rows = []
+    for mech, row in result.items():
+        if "raw" in row:
+            continue
+        ratio = row["ours"] / row["stock"]
+        rows.append([mech] + [number(row[c]) if c in row else "" for c in ("ours", "stock", "floor")]
+                    + [f"1/{1 / ratio:.1f}" if ratio < 1 else f"{ratio:.2f}"])
+    lines += rows_of(["", "ours", "stock, sasldb", "floor", "ours/stock"], rows)
+    lines += [""]
+    for name, row in result.items():
+        if "raw" in row:
+            lines.append(f"* one {name}: {number(row['raw'])}")
+    derive = result["PBKDF2 sha-256 10000"]["raw"]
+    for mech in ("PLAIN", "LOGIN"):
+        lines.append(f"* {mech} to that of SHA-256: {result[mech]['ours'] / derive:.3f}")
+    return lines
+
+
+def sizes(result):
+    lines = ["", "## Among many accounts", "", "Microseconds of a whole exchange, warm.", ""]
+    names = list(next(iter(result.values())))
+    rows = [[mech] + [number(row[n]) for n in names] +
+            [f"{row[names[-1]] / row[names[0]]:.2f}"] for mech, row in result.items()]
+    return lines + rows_of([""] + [f"{int(n):,}".replace(",", " ") for n in names] +
+                           ["last/first"], rows)
+
+
+def memory(result):
+    rows = [[name, str(row["resident_kb"]), str(row["private_kb"])] for name, row in result.items()]
+    return ["", "## Memory of a process", "", "KiB after a few logins with CRAM-MD5.", "",
+            *rows_of(["", "resident", "of these private"], rows)]
+
+
+def imports(result):
+    rows = []
+    for name, row in result.items():
+        share = f"{100 * row['pbkdf2_share']:.0f} % of all processors" if "pbkdf2_share" in row else ""
+        rows.append([name, str(row["accounts"]), number(row["seconds"]),
+                     number(1e6 * row["seconds"] / row["accounts"]),
+                     number(1e6 * row["cpu_seconds"] / row["accounts"]), share])
+    return ["", "## Import", "", "Into an empty store.", "",
+            *rows_of(["", "accounts", "seconds", "us each", "CPU us each", "in PBKDF2"], rows)]
+
+
+def smtpd(result):
+    rows = [[name, number(value)] for name, value in result.items()]
+    return ["", "## smtpd", "",
+            "Microseconds of smtpd's processor for a session through Postfix: connect, EHLO, AUTH,",
+            "QUIT; the kinds take turns, median of nine.", "", *rows_of(["", "us"], rows)]
+
+
+PARTS = {"exchanges": exchanges, "sizes": sizes, "memory": memory, "imports": imports,
+         "smtpd": smtpd}
+
+
+def tables(figures):
+    lines = []
+    for name, show in PARTS.items():
+        if name in figures:
+            lines += show(figures[name])
+    return "\n".join(lines).strip() + "\n"
+
+
+def markdown(figures):
+    machine = figures["machine"]
+    about = ", ".join(f"{name} {value}" for name, value in machine.items())
+    return "\n".join([
+        "# Figures",
+        "",
+        "Made by one command (see HACKING.md, \"Measuring\"); they differ from machine to machine, the",
+        "ratios less so. All sets of plugins are measured in turn in one run.",
+        "",
+        f"Machine: {about}.",
+        "",
+        "![CPU of one exchange](bench.svg)",
+        "",
+        tables(figures)])
+
+
+def bars(figures):
+    """(label, set, microseconds) of everything in the chart."""
+    for mech, row in figures["exchanges"].items():
+        for name in ("ours", "stock", "floor"):
+            if name in row and mech != "start":
+                yield f"{mech}, {name}", name, row[name]
+
+
+def svg(figures):
+    """Horizontal bars on a logarithmic scale, a decade for each grid line."""
+    import math
+
+    found = list(bars(figures))
+    decades = math.ceil(math.log10(max(value for _, _, value in found)))
+    scale = (WIDTH - LABEL - 80) / decades
+    height = len(found) * (BAR + 4) + 50
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
+           'font-family="sans-serif" font-size="11">',
+           f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+           '<text x="8" y="16" font-size="13">Server CPU of one exchange, microseconds '
+           '(logarithmic)</text>']
+    for decade in range(decades + 1):
+        x = LABEL + decade * scale
+        out.append(f'<line x1="{x:.0f}" y1="26" x2="{x:.0f}" y2="{height - 18}" stroke="#e2e8f0"/>')
+        out.append(f'<text x="{x:.0f}" y="{height - 5}" text-anchor="middle">{10 ** decade}</text>')
+    for i, (label, name, value) in enumerate(found):
+        y = 30 + i * (BAR + 4)
+        width = max(1.0, math.log10(max(value, 1.0)) * scale)
+        out.append(f'<text x="{LABEL - 6}" y="{y + 11}" text-anchor="end">{label}</text>')
+        out.append(f'<rect x="{LABEL}" y="{y}" width="{width:.0f}" height="{BAR}" '
+                   f'fill="{COLOURS[name]}"/>')
+        out.append(f'<text x="{LABEL + width + 5:.0f}" y="{y + 11}">{number(value)}</text>')
+    return "\n".join(out + ["</svg>", ""])
