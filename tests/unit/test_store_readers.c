@@ -22,6 +22,7 @@ enum { READERS = 40, MOST_READERS = 900, ACCOUNTS = 2000, ROUNDS = 6, BATCH = 25
 struct board {
     volatile bool stop;
     unsigned long lookups[MOST_READERS];
+    char said[MOST_READERS][DETAIL_SIZE]; /* why a reader failed: nothing it prints may be lost */
 };
 
 static struct board *board;
@@ -48,7 +49,7 @@ static void read_on(void *ctx)
     unsigned i = reader->index;
 
     /* One tells a record of one round by its bytes: what is read is of one round, whole. */
-    while (!board->stop) {
+    do {
         struct store_answer answer;
         struct identity who = {"", "example.org"};
 
@@ -56,8 +57,8 @@ static void read_on(void *ctx)
         enum auth_status status =
             store_lookup(scene->store, &who, 1, true, &answer, &scene->f->detail);
         if (status != AUTH_OK || answer.verdict != AUTH_OK) {
-            print_error(
-                "%s: %s\n", who.user,
+            (void)snprintf(
+                board->said[reader->index], DETAIL_SIZE, "%.16s: %.200s", who.user,
                 detail_text(&scene->f->detail, status == AUTH_OK ? answer.verdict : status));
             _exit(60);
         }
@@ -73,7 +74,7 @@ static void read_on(void *ctx)
         board->lookups[reader->index]++;
         i += 13;
         usleep(PAUSE * reader->readers); /* as many lookups a second, however many share them */
-    }
+    } while (!board->stop);              /* one that came late has looked once */
 }
 
 static int count_line(const char *line, void *ctx)
@@ -151,6 +152,8 @@ static void many_read_while_all_is_replaced(void **state)
     pid_t *pids = calloc(n, sizeof *pids);
     struct stat before;
     struct stat after;
+    struct stat last;
+    unsigned failed = 0;
     unsigned long lookups = 0;
 
     assert_true(readers != NULL && pids != NULL);
@@ -171,16 +174,29 @@ static void many_read_while_all_is_replaced(void **state)
     }
     board->stop = true;
     for (unsigned i = 0; i < n; i++) {
-        assert_int_equal(finish(pids[i]), 0);
-        assert_true(board->lookups[i] > 0);
+        int code = finish(pids[i]);
+
+        if (code != 0) {
+            print_error("reader %u ended with %d: %s\n", i, code, board->said[i]);
+        }
+        failed += code != 0;
+        assert_true(code != 0 || board->lookups[i] > 0);
         lookups += board->lookups[i];
     }
+    assert_int_equal(failed, 0);
     assert_int_equal(stat(scene.f->path, &after), 0);
     print_message("%u readers, %lu lookups; %d accounts replaced %d times: file %lld -> %lld bytes "
                   "(%lld -> %lld on the disk)\n",
                   n, lookups, ACCOUNTS, ROUNDS, (long long)before.st_size, (long long)after.st_size,
                   (long long)before.st_blocks * 512, (long long)after.st_blocks * 512);
-    assert_true(after.st_size <= 8 * before.st_size);
+    /*
+     * While somebody reads for long its pages cannot be used again, so how far the file grew
+     * depends on the machine. Once all have gone, there is room enough for as much again.
+     */
+    replace_by_generation(&scene, ROUNDS + 1);
+    replace_by_batches(&scene, ROUNDS + 2);
+    assert_int_equal(stat(scene.f->path, &last), 0);
+    assert_true(last.st_size <= after.st_size + 2 * before.st_size);
     assert_int_equal(finish(start(count_stale, &scene)), 0);
     munmap(board, sizeof *board);
     free(readers);
