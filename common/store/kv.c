@@ -16,7 +16,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -277,34 +276,6 @@ enum auth_status kv_open(const char *path, const struct kv_options *options, str
     return status;
 }
 
-/* Makes both files, empty; none of them is left on an error. */
-static enum auth_status create_files(struct kv_env *env, const struct file_mode *data_mode,
-                                     const struct file_mode *lock_mode, struct detail *detail)
-{
-    struct stat st;
-    int fd = -1;
-    enum auth_status status = file_create(env->lock_path, lock_mode, &fd, detail);
-
-    if (status != AUTH_OK) {
-        return status;
-    }
-    status = kv_files_fill_lock(env->lock_path, fd, detail);
-    /* Before LMDB opens the lock file: there are no locks yet that closing could drop. */
-    close(fd);
-    if (status == AUTH_OK) {
-        status = file_create(env->path, data_mode, &fd, detail);
-    }
-    if (status != AUTH_OK) {
-        unlink(env->lock_path);
-        return status;
-    }
-    if (fstat(fd, &st) == 0) {
-        env->data_id = file_id_of(&st);
-    }
-    close(fd);
-    return AUTH_OK;
-}
-
 enum auth_status kv_create(const char *path, const struct file_mode *data_mode,
                            const struct file_mode *lock_mode, struct kv_env **ret,
                            struct detail *detail)
@@ -319,7 +290,8 @@ enum auth_status kv_create(const char *path, const struct file_mode *data_mode,
     }
     (void)pthread_once(&once, prepare_once);
     pthread_rwlock_wrlock(&lock);
-    enum auth_status status = create_files(env, data_mode, lock_mode, detail);
+    enum auth_status status =
+        kv_files_create(env->path, data_mode, env->lock_path, lock_mode, &env->data_id, detail);
     if (status == AUTH_OK) {
         file_limit_hold(&guard);
         status = env_open(env, true, detail);
@@ -371,55 +343,6 @@ gid_t kv_group(const struct kv_env *env)
 bool kv_is_writable(const struct kv_env *env)
 {
     return env->options.writable;
-}
-
-/*
- * flock() belongs to the open file, so it goes with the last descriptor on it and has nothing to do
- * with the fcntl() locks that LMDB's lock file carries.
- */
-static bool lock_data(const struct kv_env *env)
-{
-    int rc;
-
-    do {
-        rc = flock(env->data_fd, LOCK_EX | LOCK_NB);
-    } while (rc != 0 && errno == EINTR);
-    return rc == 0;
-}
-
-enum auth_status kv_claim(struct kv_txn *txn)
-{
-    struct kv_env *env = txn->env;
-
-    if (env->claimed || !lock_data(env)) {
-        return detail_set(txn->detail, AUTH_STORE_BUSY,
-                          "store %s: a restore, a rekey or an import --replace is running",
-                          env->path);
-    }
-    env->claimed = true;
-    return AUTH_OK;
-}
-
-void kv_disclaim(struct kv_env *env)
-{
-    if (env->claimed && env->mdb != NULL && env->process == kv_process()) {
-        (void)flock(env->data_fd, LOCK_UN);
-    }
-    env->claimed = false;
-}
-
-bool kv_holds_claim(const struct kv_txn *txn)
-{
-    return txn->env->claimed;
-}
-
-bool kv_is_claimed(const struct kv_txn *txn)
-{
-    if (txn->env->claimed || !lock_data(txn->env)) {
-        return true;
-    }
-    (void)flock(txn->env->data_fd, LOCK_UN);
-    return false;
 }
 
 /* Opens again unless another thread has done so in the meantime. */

@@ -94,7 +94,8 @@ static enum auth_status check_start(const char *path, uint64_t size, struct deta
     return AUTH_OK;
 }
 
-enum auth_status kv_files_fill_lock(const char *lock_path, int fd, struct detail *detail)
+/* Makes a new file a lock file for LMDB to set up: zeros that have their place on the disk. */
+static enum auth_status fill_lock(const char *lock_path, int fd, struct detail *detail)
 {
     static const uint8_t zeros[KV_LOCK_SIZE];
     struct file_limit_guard guard;
@@ -132,7 +133,7 @@ static enum auth_status settle_lock(const char *lock_path, const struct stat *st
     }
     enum auth_status status = AUTH_OK;
     if (st->st_size == 0) {
-        status = kv_files_fill_lock(lock_path, fd, detail);
+        status = fill_lock(lock_path, fd, detail);
     } else if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, st->st_size) != 0 && errno != EOPNOTSUPP) {
         status = file_explain("lock file", lock_path, errno, detail);
     }
@@ -154,7 +155,7 @@ static enum auth_status make_lock(const char *lock_path, const struct stat *data
     enum auth_status status = file_create(lock_path, &mode, &fd, detail);
 
     if (status == AUTH_OK) {
-        status = kv_files_fill_lock(lock_path, fd, detail);
+        status = fill_lock(lock_path, fd, detail);
         close(fd);
         if (status != AUTH_OK) {
             unlink(lock_path);
@@ -246,5 +247,33 @@ enum auth_status kv_files_watch_lock(const char *lock_path, int *ret_fd, struct 
     }
     *ret_fd = fd;
     *ret_id = file_id_of(&st);
+    return AUTH_OK;
+}
+
+enum auth_status kv_files_create(const char *path, const struct file_mode *data_mode,
+                                 const char *lock_path, const struct file_mode *lock_mode,
+                                 struct file_id *ret_data_id, struct detail *detail)
+{
+    struct stat st;
+    int fd = -1;
+    enum auth_status status = file_create(lock_path, lock_mode, &fd, detail);
+
+    if (status != AUTH_OK) {
+        return status;
+    }
+    status = fill_lock(lock_path, fd, detail);
+    /* Before LMDB opens the lock file: there are no locks yet that closing could drop. */
+    close(fd);
+    if (status == AUTH_OK) {
+        status = file_create(path, data_mode, &fd, detail);
+    }
+    if (status != AUTH_OK) {
+        unlink(lock_path);
+        return status;
+    }
+    if (fstat(fd, &st) == 0) {
+        *ret_data_id = file_id_of(&st);
+    }
+    close(fd);
     return AUTH_OK;
 }

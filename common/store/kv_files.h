@@ -35,9 +35,6 @@ MUST_USE enum auth_status kv_files_check(const char *path, const char *lock_path
                                          const struct kv_options *options, struct file_id *ret_id,
                                          struct detail *detail);
 
-/* Makes a new file a lock file for LMDB to set up: zeros that have their place on the disk. */
-MUST_USE enum auth_status kv_files_fill_lock(const char *lock_path, int fd, struct detail *detail);
-
 /*
  * A descriptor on the lock file that only fstat can use. Closing an O_PATH descriptor does not
  * drop the process's fcntl locks, closing any other would.
@@ -47,5 +44,10 @@ MUST_USE enum auth_status kv_files_watch_lock(const char *lock_path, int *ret_fd
 
 /* True if fd is open on that file; *ret_size is its size. */
 bool kv_files_is(int fd, const struct file_id *id, uint64_t *ret_size);
+
+/* Makes both files for LMDB to set up; neither is left on an error. */
+MUST_USE enum auth_status kv_files_create(const char *path, const struct file_mode *data_mode,
+                                          const char *lock_path, const struct file_mode *lock_mode,
+                                          struct file_id *ret_data_id, struct detail *detail);
 
 #endif
