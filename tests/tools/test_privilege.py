@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The tools as root on other people's stores, and as other people on root's stores."""
 
+import mmap
 import os
 import re
+import struct
+import subprocess
+import time
 
 import toolkit
 
 NOBODY = 65534
 NAME = "alice@example.org"
 PASSWORD = b"secret"
+WRITERS_MUTEX = 64  # bytes into LMDB's lock file, where glibc keeps whose it is
+MUTEXES = slice(8, 128)
+SECONDS = 30
 
 
 def status_of(pid, field):
@@ -65,6 +72,57 @@ class Privilege(toolkit.ToolTest):
         self.assert_verifies(self.store, NAME, b"other")
         for path in (self.store.path, self.store.lock):
             self.assertEqual(os.stat(path).st_uid, NOBODY)
+
+    def scribble(self, at, data):
+        """Done by a process of the store's owner, as one that has been taken over would."""
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                os.setgroups([])
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+                with open(self.store.lock, "r+b") as file:
+                    with mmap.mmap(file.fileno(), 0) as memory:
+                        memory[at : at + len(data)] = data
+                code = 0
+            finally:
+                os._exit(code)
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+
+    def test_root_never_touches_a_hostile_lock_file(self):
+        """Whoever owns the store can make a tool hang or crash that root starts on it: but not as
+        root, since the tool is somebody else before it maps the lock file."""
+        self.give_store_away()
+        # A mutex that is held, by init, for ever: the tool waits, and can be looked at.
+        self.scribble(WRITERS_MUTEX, struct.pack("<I", 1))
+        with subprocess.Popen(
+            self.store.command("disable", NAME), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            deadline = time.monotonic() + SECONDS
+            mapped = False
+            while process.poll() is None and not mapped and time.monotonic() < deadline:
+                mapped = self.store.lock.encode() in toolkit.contents(f"/proc/{process.pid}/maps")
+                if mapped:
+                    self.assertEqual(status_of(process.pid, "Uid"), [str(NOBODY)] * 4)
+                    self.assertEqual(status_of(process.pid, "Gid"), [str(NOBODY)] * 4)
+                    self.assertEqual(status_of(process.pid, "CapEff"), ["0" * 16])
+            process.kill()
+        self.assertTrue(mapped)
+        # Pointers that lead nowhere, where glibc follows them: whatever it comes to, nobody's.
+        self.scribble(MUTEXES.start, b"\x41" * (MUTEXES.stop - MUTEXES.start))
+        for command in (
+            self.store.command("disable", NAME),
+            self.store.command("list"),
+            self.store.command("check"),
+            self.store.passwd_command("-d", NAME),
+        ):
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
+                try:
+                    tool.wait(1)
+                except subprocess.TimeoutExpired:
+                    self.assertEqual(status_of(tool.pid, "Uid"), [str(NOBODY)] * 4)
+                    tool.kill()
 
     def test_root_s_group_is_not_kept(self):
         self.give_store_away(gid=0)
