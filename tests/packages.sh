@@ -20,10 +20,18 @@ SERVER_PACKAGES=(
 CROSS_TEST_PACKAGES=(libsasl2-modules libgsasl-dev)
 
 # What the system tests use beside SERVER_PACKAGES.
-SYSTEM_TEST_PACKAGES=(clang-format gsasl sasl2-bin cyrus-imapd cyrus-clients cyrus-pop3d)
+SYSTEM_TEST_PACKAGES=(
+    clang-format gsasl sasl2-bin
+    cyrus-imapd cyrus-clients cyrus-pop3d
+    slapd ldap-utils
+)
 
 # What only some tests need, which are skipped by name without it.
-OPTIONAL_PACKAGES=(fail2ban)
+OPTIONAL_PACKAGES=(
+    fail2ban subversion
+    # What Exim links; it would remove Postfix, so its test unpacks exim4-daemon-heavy aside.
+    libspf2-2 libmariadb3 libpq5 libperl5.36 libgnutls-dane0 libnsl2 libsqlite3-0 libldap-2.5-0
+)
 
 POLICY=/usr/sbin/policy-rc.d
 policy_is_ours=

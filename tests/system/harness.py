@@ -9,6 +9,7 @@ fails then too is a fault of the test or of its surroundings.
 """
 
 import base64
+import glob
 import os
 import shutil
 import sys
@@ -60,6 +61,22 @@ def require_ours():
     """Ends the program as skipped with --stock, when there is nothing to compare with."""
     if STOCK:
         skip("this is about the store under test")
+
+
+def work_and_store(case, owner, users, *init_options):
+    """A directory, and a store in it that belongs to that user, for the time of a test class."""
+    work = case.enterClassContext(workdir.WorkDir())
+    made = store.LmdbStore(work)
+    made.create(*init_options)
+    made.add_all(users)
+    made.give_to(owner)
+    return work, made
+
+
+def stock_plugins():
+    """The directory of the distribution's plugins, or None."""
+    found = glob.glob("/usr/lib/*/sasl2/libdigestmd5.so")
+    return os.path.dirname(found[0]) if found else None
 
 
 class PostfixCase(unittest.TestCase):

@@ -6,13 +6,10 @@ store it is to read has to be that user's.
 """
 
 import os
-import pwd
 import shutil
 import subprocess
 
 import harness
-import store
-import workdir
 from daemon import Daemon, greets
 from postfix import HOSTNAME, free_ports, make_certificate
 
@@ -70,35 +67,6 @@ def require(*programs):
     for program, package in (("pop3d", "cyrus-pop3d"),):
         if program in programs and not os.path.exists(os.path.join(BIN, program)):
             harness.skip(f"Cyrus {program} is missing: apt-get install {package}")
-
-
-def work_and_store(case, users, *init_options):
-    """A directory, and a store in it for the user cyrus, for the time of a test class."""
-    work = case.enterClassContext(workdir.WorkDir())
-    made = store.LmdbStore(work)
-    made.create(*init_options)
-    made.add_all(users)
-    give_to_cyrus(made.directory)
-    return work, made
-
-
-def sasl_options(made, **options):
-    return {
-        "pwcheck_method": "auxprop",
-        "auxprop_plugin": "lmdb",
-        "lmdb_path": made.path,
-        "lmdb_keyfile": made.key,
-        "mech_list": store.MECHANISMS,
-        **options,
-    }
-
-
-def give_to_cyrus(path):
-    """Makes cyrus the owner of a directory and everything in it."""
-    account = pwd.getpwnam("cyrus")
-    os.chown(path, account.pw_uid, account.pw_gid)
-    for name in os.listdir(path):
-        os.chown(os.path.join(path, name), account.pw_uid, account.pw_gid)
 
 
 class Imapd(Daemon):

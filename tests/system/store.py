@@ -6,6 +6,7 @@ plugins: the harness runs on it with --stock, to tell a fault of a test from one
 """
 
 import os
+import pwd
 import subprocess
 
 MECHANISMS = "PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256"
@@ -80,9 +81,16 @@ class LmdbStore:
     def publish(self):
         """What a tool has written can be read at once."""
 
-    def conf(self, **options):
-        """Text of a SASL configuration file; options overrule."""
-        values = {
+    def give_to(self, user):
+        """Makes a user the owner, for servers that have ceased to be root when they open it."""
+        account = pwd.getpwnam(user)
+        names = [os.path.join(self.directory, name) for name in os.listdir(self.directory)]
+        for path in [self.directory, *names]:
+            os.chown(path, account.pw_uid, account.pw_gid)
+
+    def options(self, **options):
+        """A SASL configuration as a dict; options overrule."""
+        return {
             "pwcheck_method": "auxprop",
             "auxprop_plugin": "lmdb",
             "lmdb_path": self.path,
@@ -90,7 +98,10 @@ class LmdbStore:
             "mech_list": MECHANISMS,
             **options,
         }
-        return "".join(f"{key}: {value}\n" for key, value in values.items())
+
+    def conf(self, **options):
+        """The same as text of a configuration file."""
+        return "".join(f"{key}: {value}\n" for key, value in self.options(**options).items())
 
 
 class SasldbStore:

@@ -28,9 +28,9 @@ SECONDS = 30
 class ImapTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.work, cls.store = imapd.work_and_store(cls, USERS, "--verifiers", "default,scram-sha-512")
+        cls.work, cls.store = harness.work_and_store(cls, "cyrus", USERS)
         cls.server = cls.enterClassContext(imapd.Imapd(
-            cls.work, imapd.sasl_options(cls.store, mech_list=" ".join(MECHANISMS)),
+            cls.work, cls.store.options(mech_list=" ".join(MECHANISMS)),
             store.PLUGINS, services=("imap", "fresh", "imaps"), options={"admins": ADMIN}))
 
     @classmethod

@@ -6,7 +6,6 @@ man in the middle, who has the server's key and can read and change everything, 
 """
 
 import base64
-import os
 import shutil
 import socket
 import ssl
@@ -18,7 +17,6 @@ import exchanges
 import harness
 import imapd
 import store
-import workdir
 
 REALM = "mail.lab.test"
 USER, PASSWORD = "alice", "correct horse"
@@ -171,22 +169,12 @@ def without_plus(line):
 class ImapBindingTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.work = cls.enterClassContext(workdir.WorkDir())
-        cls.store = store.LmdbStore(cls.work)
-        cls.store.create()
-        cls.store.add_all([(USER, REALM, PASSWORD)])
-        imapd.give_to_cyrus(cls.store.directory)
+        cls.work, cls.store = harness.work_and_store(cls, "cyrus", [(USER, REALM, PASSWORD)])
         cls.servers = {}
         for name, versions, binding in (
                 ("tls12", "tls1_2", "all"), ("tls13", "tls1_3", "all"),
                 ("none12", "tls1_2", "none"), ("none13", "tls1_3", "none")):
-            options = {
-                "pwcheck_method": "auxprop",
-                "auxprop_plugin": "lmdb",
-                "lmdb_path": cls.store.path,
-                "lmdb_keyfile": cls.store.key,
-                "mech_list": "PLAIN SCRAM-SHA-1 SCRAM-SHA-256",
-            }
+            options = cls.store.options(mech_list="PLAIN SCRAM-SHA-1 SCRAM-SHA-256")
             if binding == "none":
                 options["lmdb_channel_binding"] = "none"
             cls.servers[name] = cls.enterClassContext(imapd.Imapd(
@@ -358,10 +346,5 @@ class ImapBindingTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    os.environ["PATH"] = harness.SBIN
-    if os.getuid() != 0:
-        harness.skip("a Cyrus IMAP has to be started as root")
-    if not imapd.is_installed():
-        harness.skip("Cyrus IMAP is missing: apt-get install cyrus-imapd cyrus-clients")
-    workdir.exit_on_sigterm()
-    unittest.main(verbosity=2)
+    imapd.require()
+    harness.run_tests()

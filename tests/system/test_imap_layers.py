@@ -4,8 +4,6 @@
 imtest is the client, with the distribution's plugins and with ours.
 """
 
-import glob
-import os
 import unittest
 
 import harness
@@ -19,20 +17,14 @@ USER, PASSWORD = "alice", 'Tr0ub4dor&3 "q"'
 DIALOGUE = ["a1 NOOP", "a2 CAPABILITY", "a3 ID NIL", "a4 NOOP", "a5 LOGOUT"]
 
 
-def stock_plugins():
-    """The directory of the distribution's plugins, or None."""
-    found = glob.glob("/usr/lib/*/sasl2/libdigestmd5.so")
-    return os.path.dirname(found[0]) if found else None
-
-
 class ImapLayersTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.work, cls.store = imapd.work_and_store(cls, [(USER, REALM, PASSWORD)])
+        cls.work, cls.store = harness.work_and_store(cls, "cyrus", [(USER, REALM, PASSWORD)])
         cls.servers = {}
         for layers in ("none", "int", "conf"):
-            options = imapd.sasl_options(
-                cls.store, mech_list="PLAIN DIGEST-MD5 SCRAM-SHA-256", lmdb_digest_layers=layers)
+            options = cls.store.options(
+                mech_list="PLAIN DIGEST-MD5 SCRAM-SHA-256", lmdb_digest_layers=layers)
             cls.servers[layers] = cls.enterClassContext(
                 imapd.Imapd(cls.work, options, store.PLUGINS, f"imapd-{layers}"))
 
@@ -53,7 +45,7 @@ class ImapLayersTest(unittest.TestCase):
                 self.assert_talked(output, strength)
 
     def test_layers_with_the_stock_client(self):
-        plugins = stock_plugins()
+        plugins = harness.stock_plugins()
         if plugins is None:
             self.skipTest("libdigestmd5.so is missing: apt-get install libsasl2-modules")
         self.assert_layers(plugins)

@@ -22,10 +22,10 @@ SECONDS = 30
 class Pop3Test(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.work, cls.store = imapd.work_and_store(cls, USERS)
+        cls.work, cls.store = harness.work_and_store(cls, "cyrus", USERS)
         cls.server = cls.enterClassContext(imapd.Imapd(
             # pop3d leaves logging to libsasl2, which passes on errors alone unless told otherwise.
-            cls.work, imapd.sasl_options(cls.store, mech_list=" ".join(MECHANISMS), log_level="2"),
+            cls.work, cls.store.options(mech_list=" ".join(MECHANISMS), log_level="2"),
             store.PLUGINS, services=("pop3",), options={"autocreate_quota": "0"}))
 
     @classmethod
