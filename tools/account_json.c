@@ -88,10 +88,17 @@ static json_t *digests_json(const struct record *record)
         struct buf hex;
         buf_init(&hex, VALUE_MAX);
         buf_put_hex(&hex, digest->ha1, sizeof digest->ha1);
-        json_array_append_new(values, json_pack("{s:s, s:b, s:b, s:o}", "realm",
-                                                digest_realm(record, digest), "full_name",
-                                                digest->full_name ? 1 : 0, "latin1",
-                                                digest->latin1 ? 1 : 0, "ha1", text_json(&hex)));
+        json_t *value = json_pack("{s:s, s:b, s:b, s:o}", "realm", digest_realm(record, digest),
+                                  "full_name", digest->full_name ? 1 : 0, "latin1",
+                                  digest->latin1 ? 1 : 0, "ha1", text_json(&hex));
+        if (digest->utf8_names && json_object_set_new(value, "utf8_names", json_true()) != 0) {
+            json_decref(value);
+            value = NULL;
+        }
+        if (json_array_append_new(values, value) != 0) {
+            json_decref(values);
+            return NULL;
+        }
     }
     return values;
 }
@@ -225,16 +232,20 @@ static bool take_digest(json_t *value, const struct identity *who, struct verifi
     const json_t *realm_value = json_object_get(value, "realm");
     const json_t *full_name = json_object_get(value, "full_name");
     const json_t *latin1 = json_object_get(value, "latin1");
+    const json_t *utf8_names = json_object_get(value, "utf8_names");
     const json_t *ha1 = json_object_get(value, "ha1");
+    const size_t members = DIGEST_MEMBERS + (utf8_names != NULL);
     const char *realm = json_string_value(realm_value);
     struct digest_verifier digest = {.extra = 0};
-    if (set->n_digest == VERIFIER_MAX_DIGEST || json_object_size(value) != DIGEST_MEMBERS ||
+    if (set->n_digest == VERIFIER_MAX_DIGEST || json_object_size(value) != members ||
         realm == NULL || strlen(realm) != json_string_length(realm_value) ||
-        !json_is_boolean(full_name) || !json_is_boolean(latin1) || !json_is_string(ha1)) {
+        !json_is_boolean(full_name) || !json_is_boolean(latin1) || !json_is_string(ha1) ||
+        (utf8_names != NULL && (!json_is_boolean(utf8_names) || !json_is_true(latin1)))) {
         return false;
     }
     digest.full_name = json_is_true(full_name);
     digest.latin1 = json_is_true(latin1);
+    digest.utf8_names = json_is_true(utf8_names);
     if (!verifier_decode_md5(string_slice(ha1), digest.ha1) ||
         !take_digest_realm(realm, who, set, &digest)) {
         return false;
@@ -242,7 +253,8 @@ static bool take_digest(json_t *value, const struct identity *who, struct verifi
     for (unsigned i = 0; i < set->n_digest; i++) {
         const struct digest_verifier *other = &set->digest[i];
         if (other->full_name == digest.full_name && other->latin1 == digest.latin1 &&
-            other->realm_kind == digest.realm_kind && other->extra == digest.extra) {
+            other->utf8_names == digest.utf8_names && other->realm_kind == digest.realm_kind &&
+            other->extra == digest.extra) {
             return false;
         }
     }

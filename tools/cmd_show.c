@@ -36,7 +36,9 @@ static void print_digest(const struct record *record, const struct digest_verifi
     }
     printf("             %s%s%s in realm \"%s\"%s\n", record->who.user,
            digest->full_name ? "@" : "", digest->full_name ? record->who.realm : "", realm,
-           digest->latin1 ? ", as ISO-8859-1" : "");
+           digest->utf8_names ? ", the password as ISO-8859-1"
+           : digest->latin1   ? ", as ISO-8859-1"
+                              : "");
 }
 
 static void print_verifiers(const struct record *record)

@@ -4,8 +4,8 @@
  * C: username="...",realm="...",nonce="...",nc=00000001,cnonce="...",digest-uri="smtp/host",...
  * S: rspauth=...
  *
- * The client hashes the very strings it sends, in an encoding it chooses, so the host may come up
- * with two digests for them; either will do. Subsequent authentication (RFC 2831 2.2) is not kept
+ * The client hashes the very strings it sends, in encodings it chooses, so the host may come up
+ * with several digests for them; any will do. Subsequent authentication (RFC 2831 2.2) is not kept
  * up: the response a client offers for it is passed over and the challenge sent, as 2.2.2 says.
  */
 #include "engine/digest_md5.h"
@@ -17,7 +17,6 @@ enum digest_state { DIGEST_START, DIGEST_WANT_RESPONSE, DIGEST_DONE, DIGEST_FAIL
 
 enum {
     MAX_NONCE = 256,
-    MAX_CANDIDATES = 2, /* digests of one spelling, struct mech_secret */
 };
 
 struct digest {
@@ -27,7 +26,7 @@ struct digest {
     struct digest_layer layer; /* after success */
 };
 
-/* What came of holding a response against one digest or two. */
+/* What came of holding a response against the digests of a spelling. */
 struct proof {
     bool match;
     uint8_t session_key[DIGEST_MD5_SIZE]; /* of the digest that matched */
@@ -215,7 +214,7 @@ static enum auth_status verify(const struct mech_secret *secret,
     uint8_t sent[DIGEST_MD5_SIZE];
     enum auth_status status = AUTH_OK;
 
-    if (secret->n_digest < 1 || secret->n_digest > MAX_CANDIDATES ||
+    if (secret->n_digest < 1 || secret->n_digest > VERIFIER_DIGEST_ENCODINGS ||
         !verifier_decode_md5(r->response, sent)) {
         return AUTH_INTERNAL;
     }

@@ -58,8 +58,8 @@ struct mech_secret {
     enum auth_status verdict;
     struct scram_verifier scram;
     uint8_t cram[CRYPTO_HMAC_MD5_STATE];
-    unsigned n_digest; /* 1 or 2: the same spelling hashed as UTF-8 and as ISO-8859-1 */
-    uint8_t digest[2][16];
+    unsigned n_digest; /* from 1: the same spelling hashed in each of its encodings */
+    uint8_t digest[VERIFIER_DIGEST_ENCODINGS][16];
 };
 
 /*

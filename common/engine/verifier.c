@@ -201,7 +201,7 @@ static enum auth_status spelling_init(struct spelling *s, struct slice utf8)
 /*
  * One spelling of user and realm: as UTF-8 and, where that differs, as ISO-8859-1. A client that
  * sends charset=utf-8 has to convert before hashing whichever of the strings fits (RFC 2831
- * 2.1.2.1), so each is converted by itself.
+ * 2.1.2.1), so each is converted by itself. GNU SASL converts the password and never the names.
  */
 static enum auth_status add_digests(struct verifier_set *set, const struct digest_verifier *form,
                                     const struct spelling *user, struct slice realm_utf8,
@@ -209,10 +209,13 @@ static enum auth_status add_digests(struct verifier_set *set, const struct diges
 {
     struct spelling realm;
     enum auth_status status = spelling_init(&realm, realm_utf8);
+    const bool names_differ = user->differs || realm.differs;
+    const bool needed[VERIFIER_DIGEST_ENCODINGS] = {true, names_differ || password->differs,
+                                                    names_differ && password->differs};
 
-    for (int latin1 = 0; status == AUTH_OK && latin1 < 2; latin1++) {
-        if (latin1 && !user->differs && !realm.differs && !password->differs) {
-            break;
+    for (unsigned i = 0; status == AUTH_OK && i < VERIFIER_DIGEST_ENCODINGS; i++) {
+        if (!needed[i]) {
+            continue;
         }
         if (set->n_digest == VERIFIER_MAX_DIGEST) {
             status = AUTH_INTERNAL;
@@ -220,10 +223,12 @@ static enum auth_status add_digests(struct verifier_set *set, const struct diges
         }
         struct digest_verifier *made = &set->digest[set->n_digest];
         *made = *form;
-        made->latin1 = latin1 != 0;
-        status = latin1
-                     ? verifier_digest_ha1(user->latin1, realm.latin1, password->latin1, made->ha1)
-                     : verifier_digest_ha1(user->utf8, realm.utf8, password->utf8, made->ha1);
+        made->latin1 = i > 0;
+        made->utf8_names = i > 1;
+        const bool converted_names = made->latin1 && !made->utf8_names;
+        status = verifier_digest_ha1(converted_names ? user->latin1 : user->utf8,
+                                     converted_names ? realm.latin1 : realm.utf8,
+                                     made->latin1 ? password->latin1 : password->utf8, made->ha1);
         set->n_digest += status == AUTH_OK;
     }
     buf_release(&realm.converted);

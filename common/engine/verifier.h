@@ -11,7 +11,9 @@
  *   crypt      a crypt(3) hash brought in from elsewhere, for PLAIN and LOGIN only
  *
  * Which bytes are hashed: SCRAM takes the password as SASLprep prepares it (RFC 4013), the MD5
- * family takes it as it was typed, in UTF-8, and DIGEST-MD5 in ISO-8859-1 too where that differs.
+ * family takes it as it was typed, in UTF-8, and DIGEST-MD5 in ISO-8859-1 too where that differs:
+ * with the names as the RFC says, in ISO-8859-1 where they fit, and with the names in UTF-8, as GNU
+ * SASL does it.
  */
 #ifndef SASL_LMDB_VERIFIER_H
 #define SASL_LMDB_VERIFIER_H
@@ -35,7 +37,8 @@ enum {
     VERIFIER_NEW_SALT = 16,
     VERIFIER_SCRAM_HASHES = 3,
     VERIFIER_MAX_EXTRA_REALMS = 8, /* further DIGEST-MD5 realms of a store */
-    VERIFIER_MAX_DIGEST = 4 * (2 + VERIFIER_MAX_EXTRA_REALMS),
+    VERIFIER_DIGEST_ENCODINGS = 3, /* of one spelling */
+    VERIFIER_MAX_DIGEST = 2 * VERIFIER_DIGEST_ENCODINGS * (2 + VERIFIER_MAX_EXTRA_REALMS),
     VERIFIER_MAX_CRYPT = 383, /* libxcrypt: CRYPT_OUTPUT_SIZE - 1 */
     VERIFIER_CHECKPASS = 33,  /* salt(16) NUL md5(16), the layout Cyrus SASL compares */
 };
@@ -67,8 +70,9 @@ struct scram_verifier {
 enum digest_realm_kind { DIGEST_REALM_OWN, DIGEST_REALM_EMPTY, DIGEST_REALM_EXTRA };
 
 struct digest_verifier {
-    bool full_name; /* username is user@realm, not user */
-    bool latin1;    /* username, realm, password: each that fits hashed as ISO-8859-1 */
+    bool full_name;  /* username is user@realm, not user */
+    bool latin1;     /* username, realm, password: each that fits hashed as ISO-8859-1 */
+    bool utf8_names; /* with latin1: username and realm are hashed as UTF-8 all the same */
     enum digest_realm_kind realm_kind;
     uint8_t extra; /* index into extra_realm for DIGEST_REALM_EXTRA */
     uint8_t ha1[16];
@@ -173,7 +177,7 @@ bool verifier_is_of(struct slice text, enum crypto_hash hash);
  * The text form of one DIGEST-MD5 verifier, our property lmdbDigest, NUL-free:
  *   32 hex digits SP base64(username) SP base64(realm)
  * Username and realm are UTF-8 also where they were hashed as ISO-8859-1: a client that sends
- * charset=utf-8 sends the one and hashes the other (RFC 2831 2.1.2.1), so both digests of a
+ * charset=utf-8 sends the one and hashes the other (RFC 2831 2.1.2.1), so all digests of a
  * spelling are found under the same strings. A realm may be empty; the text ends in a space then.
  */
 void verifier_put_digest(struct buf *b, const struct verifier_set *set,
@@ -182,7 +186,8 @@ void verifier_put_digest(struct buf *b, const struct verifier_set *set,
 /*
  * Reads that form. If its username and realm are the strings the client sent, as UTF-8 or as
  * ISO-8859-1, copies the digest to ret and sets *ret_match; else clears it. AUTH_MALFORMED if the
- * text is not of the form; AUTH_NO_MEMORY. Two texts may match one spelling: both are candidates.
+ * text is not of the form; AUTH_NO_MEMORY. VERIFIER_DIGEST_ENCODINGS texts may match one spelling:
+ * all are candidates.
  */
 MUST_USE enum auth_status verifier_match_digest(struct slice text, struct slice username,
                                                 struct slice realm, uint8_t ret[16],

@@ -16,7 +16,7 @@ enum item {
     ITEM_SKIPPABLE = 0x80,   /* from here on a reader may pass over what it does not know */
 };
 
-enum { DIGEST_FULL_NAME = 1, DIGEST_LATIN1 = 2 };
+enum { DIGEST_FULL_NAME = 1, DIGEST_LATIN1 = 2, DIGEST_UTF8_NAMES = 4 };
 
 enum { DIGEST_ITEM = 3 + 16 }; /* bytes */
 
@@ -65,7 +65,7 @@ static bool scram_is_sound(const struct scram_verifier *scram, size_t slot)
 static bool same_digest_form(const struct digest_verifier *a, const struct digest_verifier *b)
 {
     return a->full_name == b->full_name && a->latin1 == b->latin1 &&
-           a->realm_kind == b->realm_kind && a->extra == b->extra;
+           a->utf8_names == b->utf8_names && a->realm_kind == b->realm_kind && a->extra == b->extra;
 }
 
 /* Every form once, and each further realm that is referred to is there. */
@@ -77,7 +77,7 @@ static bool digests_are_sound(const struct verifier_set *set)
     for (unsigned i = 0; i < set->n_digest; i++) {
         const struct digest_verifier *digest = &set->digest[i];
 
-        if (digest->realm_kind > DIGEST_REALM_EXTRA ||
+        if (digest->realm_kind > DIGEST_REALM_EXTRA || (digest->utf8_names && !digest->latin1) ||
             (digest->realm_kind == DIGEST_REALM_EXTRA ? digest->extra >= set->n_extra_realms
                                                       : digest->extra != 0)) {
             return false;
@@ -120,7 +120,8 @@ static void put_digest(struct buf *b, const struct digest_verifier *digest)
 {
     put_item(b, ITEM_DIGEST, DIGEST_ITEM);
     buf_put_u8(b, (uint8_t)((digest->full_name ? DIGEST_FULL_NAME : 0) |
-                            (digest->latin1 ? DIGEST_LATIN1 : 0)));
+                            (digest->latin1 ? DIGEST_LATIN1 : 0) |
+                            (digest->utf8_names ? DIGEST_UTF8_NAMES : 0)));
     buf_put_u8(b, (uint8_t)digest->realm_kind);
     buf_put_u8(b, digest->extra);
     buf_put(b, digest->ha1, sizeof digest->ha1);
@@ -228,13 +229,15 @@ static bool take_digest(struct slice value, struct verifier_set *set)
     uint8_t extra;
 
     if (set->n_digest >= VERIFIER_MAX_DIGEST || !slice_take_u8(&value, &form) ||
-        (form & ~(DIGEST_FULL_NAME | DIGEST_LATIN1)) != 0 || !slice_take_u8(&value, &kind) ||
-        kind > DIGEST_REALM_EXTRA || !slice_take_u8(&value, &extra)) {
+        (form & ~(DIGEST_FULL_NAME | DIGEST_LATIN1 | DIGEST_UTF8_NAMES)) != 0 ||
+        !slice_take_u8(&value, &kind) || kind > DIGEST_REALM_EXTRA ||
+        !slice_take_u8(&value, &extra)) {
         return false;
     }
     struct digest_verifier *digest = &set->digest[set->n_digest];
     digest->full_name = (form & DIGEST_FULL_NAME) != 0;
     digest->latin1 = (form & DIGEST_LATIN1) != 0;
+    digest->utf8_names = (form & DIGEST_UTF8_NAMES) != 0;
     digest->realm_kind = (enum digest_realm_kind)kind;
     digest->extra = extra;
     set->n_digest++;

@@ -111,7 +111,7 @@ static void find_digests(const struct fake_host *fake, const struct identity *wh
         must(verifier_match_digest(buf_slice(&text), want->digest_username, want->digest_realm, ha1,
                                    &match));
         if (match) {
-            assert_true(ret->n_digest < 2);
+            assert_true(ret->n_digest < VERIFIER_DIGEST_ENCODINGS);
             memcpy(ret->digest[ret->n_digest++], ha1, sizeof ha1);
         }
     }
