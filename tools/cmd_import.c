@@ -135,12 +135,13 @@ static int take_option(const struct tool *tool, struct arguments *arguments, int
 static json_t *summary_json(const struct import_counts *counts,
                             const struct import_options *options)
 {
-    json_t *summary = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "imported", (json_int_t)counts->written, "new",
-        (json_int_t)counts->created, "replaced", (json_int_t)(counts->written - counts->created),
-        "skipped", (json_int_t)counts->skipped, "locked", (json_int_t)counts->locked, "repeated",
-        (json_int_t)counts->repeated, "dry_run", options->dry_run ? 1 : 0, "mechanisms",
-        tally_json(&counts->tally));
+    json_t *summary =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "imported",
+                  (json_int_t)counts->written, "new", (json_int_t)counts->created, "replaced",
+                  (json_int_t)(counts->written - counts->created), "skipped",
+                  (json_int_t)counts->skipped, "locked", (json_int_t)counts->locked, "repeated",
+                  (json_int_t)counts->repeated, "saslprep_changes", (json_int_t)counts->reshaped,
+                  "dry_run", options->dry_run ? 1 : 0, "mechanisms", tally_json(&counts->tally));
 
     if (options->replace &&
         json_object_set_new(summary, "before", json_integer((json_int_t)counts->before)) != 0) {
@@ -154,6 +155,13 @@ static enum auth_status print_summary(const struct tool *tool, const struct impo
                                       const struct arguments *arguments)
 {
     bool dry_run = arguments->import.dry_run;
+    if (counts->reshaped != 0) {
+        tool_say(tool,
+                 "warning: SASLprep (RFC 4013) changes the passwords of %" PRIu64
+                 " accounts: CRAM-MD5, DIGEST-MD5 and sasl_checkpass() need them exactly as they "
+                 "are in the file",
+                 counts->reshaped);
+    }
     if (arguments->json) {
         return view_print_json(tool, summary_json(counts, &arguments->import));
     }

@@ -110,6 +110,8 @@ static enum auth_status count_account(struct import *import, const struct import
         return tool_report(import->tool, status, &detail, "%s", import->tool->store_path);
     }
     import->counts->written++;
+    import->counts->reshaped += entry->password.p != NULL &&
+                                verifier_password_differs(entry->password, import->policy.kinds);
     tally_add(&import->counts->tally, entry->password.p != NULL
                                           ? import->policy.kinds
                                           : verifier_kinds(&entry->record.verifiers));

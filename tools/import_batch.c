@@ -18,6 +18,7 @@ enum {
 /* One account: its password, if it came with one, is made verifiers of; then it is sealed. */
 struct job {
     bool ready;          /* no password: the record's verifiers are given */
+    bool reshaped;       /* SASLprep changes the password */
     struct buf password; /* wiped as soon as it has been used */
 };
 
@@ -47,7 +48,10 @@ static enum auth_status make_ready(void *ctx, size_t i)
     struct job *job = &batch->jobs[i];
     struct record *record = &batch->records[i];
     enum auth_status status = AUTH_OK;
+    job->reshaped = false;
     if (!job->ready) {
+        job->reshaped =
+            verifier_password_differs(buf_slice(&job->password), batch->import->policy.kinds);
         status = verifier_make(&record->who, buf_slice(&job->password), &batch->import->policy,
                                &record->verifiers);
         buf_release(&job->password);
@@ -136,6 +140,7 @@ static enum auth_status write_batch(struct import *import, const struct batch *b
     import->counts->created += created;
     for (size_t i = 0; i < batch->group.n; i++) {
         tally_add(&import->counts->tally, verifier_kinds(&batch->records[i].verifiers));
+        import->counts->reshaped += batch->jobs[i].reshaped;
     }
     import->committed_line = batch->last_line;
     return AUTH_OK;

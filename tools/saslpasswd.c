@@ -138,6 +138,10 @@ static enum auth_status make_verifiers(const struct tool *tool, struct store *st
     }
     if (status != AUTH_OK) {
         tool_report(tool, status, &detail, "%s@%s", who->user, who->realm);
+    } else if (verifier_password_differs(password, info.policy.kinds)) {
+        tool_say(tool,
+                 "warning: SASLprep (RFC 4013) changes this password: CRAM-MD5, DIGEST-MD5 and "
+                 "sasl_checkpass() need it exactly as it was typed now");
     }
     return status;
 }

@@ -333,6 +333,20 @@ out:
     return status;
 }
 
+bool verifier_password_differs(struct slice password, unsigned kinds)
+{
+    struct buf prepared;
+
+    if ((kinds & VERIFIER_SCRAM) == 0 || (kinds & VERIFIER_LEGACY) == 0) {
+        return false;
+    }
+    buf_init(&prepared, IDENTITY_MAX_PASSWORD);
+    bool differs = identity_prepare_password(password, IDENTITY_STORED, &prepared) == AUTH_OK &&
+                   (prepared.n != password.n || !crypto_equal(prepared.p, password.p, prepared.n));
+    buf_release(&prepared);
+    return differs;
+}
+
 enum auth_status verifier_check_scram(const struct scram_verifier *verifier, struct slice password)
 {
     const size_t size = crypto_hash_size(verifier->hash);

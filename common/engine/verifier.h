@@ -73,8 +73,8 @@ struct digest_verifier {
     bool full_name;  /* username is user@realm, not user */
     bool latin1;     /* username, realm, password: each that fits hashed as ISO-8859-1 */
     bool utf8_names; /* with latin1: username and realm are hashed as UTF-8 all the same */
-    enum digest_realm_kind realm_kind;
     uint8_t extra; /* index into extra_realm for DIGEST_REALM_EXTRA */
+    enum digest_realm_kind realm_kind;
     uint8_t ha1[16];
 };
 
@@ -124,6 +124,13 @@ void verifier_drop(struct verifier_set *set, unsigned kinds);
 MUST_USE enum auth_status verifier_make(const struct identity *who, struct slice password,
                                         const struct verifier_policy *policy,
                                         struct verifier_set *ret);
+
+/*
+ * True if SASLprep changes this password, which verifier_make() takes, and kinds (of enum
+ * verifier_kind) hold verifiers of its prepared and of its raw bytes: CRAM-MD5, DIGEST-MD5 and
+ * sasl_checkpass() then need it letter for letter, SCRAM, PLAIN and LOGIN take what prepares alike.
+ */
+bool verifier_password_differs(struct slice password, unsigned kinds);
 
 /*
  * SCRAM verifier from a password already prepared (RFC 5802 3), salt as given. AUTH_INTERNAL for

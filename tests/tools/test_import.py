@@ -62,6 +62,7 @@ class Import(toolkit.ToolTest):
                 "skipped": 1,
                 "locked": 0,
                 "repeated": 0,
+                "saslprep_changes": 0,
                 "dry_run": False,
                 "mechanisms": {
                     "PLAIN": 3,
@@ -161,6 +162,26 @@ class Import(toolkit.ToolTest):
         # The rule follows from line 1, also for an import that starts behind it.
         result = self.load(text, "--from-line", "3")
         self.assertEqual((result.status, result.err), (0, b""), result)
+
+    def test_passwords_that_saslprep_changes(self):
+        store = self.new_store(name="all.mdb", key="all.key")
+        path = self.file("users.tsv", b"".join(line(*entry) + b"\n" for entry in (
+            ("a", "r.example", "plain"),
+            ("b", "r.example", "e\u0301"),
+            ("c", "r.example", "\u00e9"),
+            ("d", "r.example", "\u2168"),
+            ("d", "r.example", "\u2168x"),
+        )))
+        for options in (["--dry-run"], []):
+            result = store.tool("import", "--format", "tsv", "--json", *options, path)
+            self.assertEqual(result.status, 0, result)
+            self.assertIn(b"warning: SASLprep (RFC 4013) changes the passwords of 2 accounts",
+                          result.err)
+            self.assertEqual(json.loads(result.out)["saslprep_changes"], 2)
+        # Where all verifiers are of the prepared password there is nothing to warn of.
+        result = self.store.tool("import", "--format", "tsv", "--json", path)
+        self.assertEqual(json.loads(result.out)["saslprep_changes"], 0)
+        self.assertNotIn(b"warning", result.err)
 
     def test_nothing(self):
         for text in (b"", b"\n", b"\n\n\n"):

@@ -178,6 +178,30 @@ class Saslpasswd(toolkit.ToolTest):
         self.assertEqual(self.store.accounts(), names)
         self.assertEqual(self.store.digests(), digests)
 
+    def test_a_password_that_saslprep_changes(self):
+        """A warning where mechanisms then disagree about what the password is; it is set."""
+        strict = self.new_store("--verifiers", "strict", name="strict.mdb", key="strict.key")
+        legacy = self.new_store("--verifiers", "cram-md5", name="cram.mdb", key="cram.key")
+        for password, changes in (
+            ("e\u0301", True),  # two characters that compose to one
+            ("\u2168", True),  # compatibility forms
+            ("\uff41\uff42\uff43", True),
+            ("a\u00a0b", True),  # a space that is not U+0020
+            ("a\u00adb", True),  # a soft hyphen, mapped to nothing
+            ("\u00e9", False),
+            ("\u4e16\u754c", False),
+            ("plain", False),
+        ):
+            for store, warned in ((self.store, changes), (strict, False), (legacy, False)):
+                result = store.passwd("-p", "-c", "a@example.org", stdin=password.encode() + b"\n")
+                self.assertEqual((result.status, result.out), (0, b""), result)
+                self.assertEqual(b"warning: SASLprep (RFC 4013) changes" in result.err, warned)
+                self.assertEqual(result.err.count(b"\n"), 1 if warned else 0, result)
+                self.assertNotIn(password.encode(), result.err)
+        # What is verified prepares both sides; nothing the same to SASLprep is a wrong password.
+        self.set_password(self.store, "b@example.org", "\u2168".encode())
+        self.assert_verifies(self.store, "b@example.org", b"IX")
+
     def test_usage_names_every_option(self):
         result = self.store.passwd("--help")
         self.assertEqual((result.status, result.err), (0, b""))
