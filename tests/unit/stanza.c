@@ -214,6 +214,14 @@ static bool check(const struct stanza_file *file)
     return true;
 }
 
+static bool ends_as_it_should(struct slice text)
+{
+    static const char end[] = "\n# end\n";
+    const size_t n = sizeof end - 1;
+
+    return text.n >= n && slice_equal_str(slice_of(text.p + text.n - n, n), end);
+}
+
 static bool parse_lines(struct stanza_file *file, struct slice text)
 {
     struct stanza *open = NULL;
@@ -254,7 +262,11 @@ struct stanza_file *stanza_parse(const char *name, struct slice text)
     struct stanza_file *file = grow(NULL, sizeof *file);
 
     *file = (struct stanza_file){.name = copy_text(slice_str(name))};
-    if (!parse_lines(file, text) || !check(file)) {
+    bool whole = ends_as_it_should(text);
+    if (!whole) {
+        fprintf(stderr, "%s: cut off: the last line is not \"# end\"\n", name);
+    }
+    if (!whole || !parse_lines(file, text) || !check(file)) {
         stanza_free(file);
         return NULL;
     }

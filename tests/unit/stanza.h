@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reader of the vector files (vectors/README.md has the format). A file is read whole and checked
- * whole: a line that is none, a case without tcId, comment or result, a tcId that does not grow, or
- * a number of cases other than the `count` of the head is an error, so a truncated file never
- * passes for a short one.
+ * whole: a line that is none, a case without tcId, comment or result, a tcId that does not grow, a
+ * number of cases other than the `count` of the head, or a last line other than "# end" is an
+ * error, so a truncated file never passes for a short one, wherever it was cut.
  *
  * Every value is a heap block of exactly its size, so that the address sanitizer sees one byte too
  * many. Errors are told on standard error, with file and line.

@@ -429,7 +429,7 @@ static const char loop_text[] =
     "tcId = 1\ncomment = auth\nresult = valid\n\n"
     "tcId = 2\ncomment = auth-int\nresult = valid\nmax-ssf = 1\nmax-buffer = 1000\n\n"
     "tcId = 3\ncomment = auth-conf\nresult = valid\nmax-ssf = 128\nmax-buffer = 1000\nrc4 = 1\n\n"
-    "tcId = 4\ncomment = small\nresult = valid\nmax-ssf = 1\nmax-buffer = 17\n";
+    "tcId = 4\ncomment = small\nresult = valid\nmax-ssf = 1\nmax-buffer = 17\n\n# end\n";
 
 static void loop_open(struct loop *l, unsigned id, bool charset)
 {

@@ -63,8 +63,8 @@ static struct record full_record(void)
     set->n_extra_realms = 2;
     memcpy(set->extra_realm[0], "mail.example.org", 17);
     memcpy(set->extra_realm[1], "Other Realm", 12);
-    set->digest[4] = (struct digest_verifier){true, true, false, DIGEST_REALM_EXTRA, 1, {9}};
-    set->digest[5] = (struct digest_verifier){false, true, true, DIGEST_REALM_OWN, 0, {8}};
+    set->digest[4] = (struct digest_verifier){true, true, false, 1, DIGEST_REALM_EXTRA, {9}};
+    set->digest[5] = (struct digest_verifier){false, true, true, 0, DIGEST_REALM_OWN, {8}};
     set->n_digest = 6;
     memcpy(set->crypt, "$y$j9T$abc", 11);
     return record;

@@ -10,15 +10,26 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "stanza.h"
 
 #define HEAD "count = 2\nshared = yes\n\n"
 #define FIRST "tcId = 1\ncomment = one\nresult = valid\nC = a\nC = b\n\n"
 #define SECOND "tcId = 3\ncomment = two\nresult = invalid\nshared = no\n"
+#define END "\n# end\n"
 
+/* The text as a whole file. */
 static struct stanza_file *parse(const char *text)
 {
-    return stanza_parse("text", slice_str(text));
+    struct buf whole;
+
+    buf_init(&whole, 8192);
+    buf_put_str(&whole, text);
+    buf_put_str(&whole, END);
+    assert_int_equal(buf_status(&whole), AUTH_OK);
+    struct stanza_file *file = stanza_parse("text", buf_slice(&whole));
+    buf_release(&whole);
+    return file;
 }
 
 static void good_file(void **state)
@@ -113,17 +124,17 @@ static void bad_files(void **state)
 /* Whatever the place where a file was cut off, it is noticed. */
 static void truncated_files(void **state)
 {
-    static const char text[] = HEAD FIRST SECOND;
+    static const char text[] = HEAD FIRST SECOND END;
 
     (void)state;
     for (size_t n = 0; n < sizeof text - 1; n++) {
-        struct stanza_file *file = stanza_parse("cut", slice_of(text, n));
-        if (file != NULL) {
-            /* Only what ends with the second case's result can be whole. */
-            assert_true(n >= sizeof text - 1 - strlen("shared = no\n"));
-            stanza_free(file);
-        }
+        assert_null(stanza_parse("cut", slice_of(text, n)));
     }
+    struct stanza_file *file = stanza_parse("whole", slice_of(text, sizeof text - 1));
+    assert_non_null(file);
+    stanza_free(file);
+    assert_null(stanza_parse("longer", slice_str(HEAD FIRST SECOND END "\n")));
+    assert_null(stanza_parse("not a line", slice_str(HEAD FIRST "tcId = 3 # end\n")));
 }
 
 static void absent_file(void **state)
