@@ -73,7 +73,7 @@ struct digest_verifier {
     bool full_name;  /* username is user@realm, not user */
     bool latin1;     /* username, realm, password: each that fits hashed as ISO-8859-1 */
     bool utf8_names; /* with latin1: username and realm are hashed as UTF-8 all the same */
-    uint8_t extra; /* index into extra_realm for DIGEST_REALM_EXTRA */
+    uint8_t extra;   /* index into extra_realm for DIGEST_REALM_EXTRA */
     enum digest_realm_kind realm_kind;
     uint8_t ha1[16];
 };

@@ -132,6 +132,10 @@ class Jsonl(ExportTest):
         self.assert_verifies(target, "alice@example.org", b"secret: $1,2#3")
         self.assert_verifies(target, "alice@example.org", b"secret", expected=False)
         self.assert_verifies(target, "Grüße@example.org", "Motörhead".encode())
+        digests = self.export(target, "--with-secrets", "--legacy")[0]["Grüße@example.org"][
+            "cmusaslsecretDIGEST-MD5"]
+        self.assertEqual({(d["latin1"], d.get("utf8_names", False)) for d in digests},
+                         {(False, False), (True, False), (True, True)})
         self.assert_verifies(target, 'q"\\uote@b.example', b'"\\')
         self.assert_verifies(target, "carol@other.example", b"pw", expected=False)
 
