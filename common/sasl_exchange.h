@@ -12,6 +12,7 @@ struct glue_settings {
     bool require_tls;
     bool own_store;             /* lookups go to our store, as far as the configuration says */
     enum layer_choice layers;   /* of plugins whose mechanism has layers */
+    bool upgrade;               /* PLAIN, LOGIN: leave tickets (sasl_ticket.h) */
     bool channel_binding;       /* off: as if the application had supplied none */
     struct props_key decoy_key; /* for stores that serve no decoys themselves */
 };

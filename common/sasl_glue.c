@@ -10,6 +10,7 @@
 #include "sasl_exchange.h"
 #include "sasl_password.h"
 #include "sasl_props.h"
+#include "sasl_ticket.h"
 
 int glue_sasl_code(enum auth_status status)
 {
@@ -241,6 +242,11 @@ int glue_server_init(const sasl_utils_t *utils, int max_version, int *out_versio
     enum auth_status status = glue_prepare();
     if (status == AUTH_OK) {
         status = glue_read_settings(utils, &settings);
+    }
+    if (status == AUTH_OK) {
+        settings.upgrade = settings.own_store &&
+                           (mechs[0].security_flags & SASL_SEC_PASS_CREDENTIALS) != 0 &&
+                           ticket_configure(utils);
     }
     if (status != AUTH_OK) {
         utils->log(NULL, SASL_LOG_ERR, "sasl-lmdb: %s is not available: %s", mechs[0].name,

@@ -2,6 +2,7 @@
 #include "sasl_password.h"
 
 #include "engine/identity.h"
+#include "sasl_ticket.h"
 
 /* Where auxprop stands among the ways the host is told to check passwords. */
 struct methods {
@@ -45,13 +46,17 @@ static enum auth_status check_ours(struct exchange *x, const struct mech_identit
 {
     enum auth_status verdict = AUTH_INTERNAL;
     bool ours = false;
-    enum auth_status status = exchange_identify(x, who, props_for_password, 0, true, &verdict);
+    enum auth_status status =
+        exchange_identify(x, who, props_for_password(glue_settings()->upgrade), 0, true, &verdict);
 
     *ret_final = true;
     if (status == AUTH_OK) {
         status = props_check_password(x->sparams, verdict, password, &ours);
         /* No verifier of ours: a clear password in another store, or one only libsasl2 can use. */
         *ret_final = status != AUTH_NO_VERIFIER && (ours || status == AUTH_OK);
+    }
+    if (status == AUTH_OK) {
+        ticket_leave(x, password);
     }
     props_erase_all(x->sparams);
     return status;

@@ -12,8 +12,15 @@ static const char *const digest_props[] = {"*" PROP_DIGEST, "*" PROP_DIGEST_RAW,
                                            "*" PROP_DECOY, NULL};
 static const char *const scram_props[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_PASSWORD, "*" PROP_DECOY,
                                           NULL};
-const char *const props_for_password[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_CRYPT, "*" PROP_DECOY,
-                                          NULL};
+static const char *const password_props[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_CRYPT, "*" PROP_DECOY,
+                                             NULL};
+static const char *const upgrade_props[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_CRYPT, "*" PROP_DECOY,
+                                            "*" PROP_UPGRADE, NULL};
+
+const char *const *props_for_password(bool upgrade)
+{
+    return upgrade ? upgrade_props : password_props;
+}
 
 const char *const *props_for(enum mech_secret_kind kind)
 {
@@ -100,8 +107,9 @@ void props_erase(sasl_server_params_t *sparams, const char *name)
 static bool is_ours(const char *name)
 {
     static const char *const all[] = {
-        "*" PROP_PASSWORD,   "*" PROP_AUTH_PASSWORD, "*" PROP_CRAM,  "*" PROP_DIGEST,
-        "*" PROP_DIGEST_RAW, "*" PROP_CHECKPASS,     "*" PROP_CRYPT, "*" PROP_DECOY,
+        "*" PROP_PASSWORD, "*" PROP_AUTH_PASSWORD, "*" PROP_CRAM,
+        "*" PROP_DIGEST,   "*" PROP_DIGEST_RAW,    "*" PROP_CHECKPASS,
+        "*" PROP_CRYPT,    "*" PROP_DECOY,         "*" PROP_UPGRADE,
     };
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -122,6 +130,15 @@ void props_erase_all(sasl_server_params_t *sparams)
             sparams->utils->prop_erase(sparams->propctx, props->name);
         }
     }
+}
+
+bool props_ticket_target(sasl_server_params_t *sparams, struct slice *ret)
+{
+    unsigned size;
+    const char **values = find_values(sparams, "*" PROP_UPGRADE, &size);
+
+    *ret = slice_str(values != NULL && values[1] == NULL ? values[0] : NULL);
+    return ret->n > 0;
 }
 
 /* The one value of a name, if it is exactly n bytes long. */

@@ -29,15 +29,22 @@
 #define PROP_CHECKPASS "cmusaslsecretPLAIN"       /* 33 bytes */
 #define PROP_DIGEST "lmdbDigest"                  /* ours: text forms of verifier_put_digest() */
 #define PROP_CRYPT "lmdbCrypt"                    /* ours: one crypt(3) hash */
-#define PROP_DECOY "lmdbDecoy" /* ours: stands in for values that are not there */
+#define PROP_DECOY "lmdbDecoy"     /* ours: stands in for values that are not there */
+#define PROP_UPGRADE "lmdbUpgrade" /* ours: base64(store id, ticket key), if a ticket is wanted */
 
 enum { PROPS_MAX = 4 };
 
 /* The starred names one kind of secret is made from. NULL-terminated, static. */
 const char *const *props_for(enum mech_secret_kind kind);
 
-/* For PLAIN and LOGIN. */
-extern const char *const props_for_password[];
+/* For PLAIN and LOGIN; upgrade: with what a ticket needs. */
+const char *const *props_for_password(bool upgrade);
+
+/*
+ * The one value that a lookup gave of PROP_UPGRADE, valid until the properties are erased. False
+ * for none, and for several: then another store has answered too.
+ */
+MUST_USE bool props_ticket_target(sasl_server_params_t *sparams, struct slice *ret);
 
 /* Asks for the names at the next lookup. AUTH_OK or AUTH_NO_MEMORY. */
 MUST_USE enum auth_status props_request(sasl_server_params_t *sparams, const char *const *names);

@@ -27,6 +27,7 @@ enum wanted {
     WANT_DIGEST = 16,
     WANT_CRYPT = 32,
     WANT_DECOY = 64,
+    WANT_UPGRADE = 128,
 };
 
 static const struct {
@@ -40,6 +41,7 @@ static const struct {
     {PROP_DIGEST, WANT_DIGEST},
     {PROP_CRYPT, WANT_CRYPT},
     {PROP_DECOY, WANT_DECOY},
+    {PROP_UPGRADE, WANT_UPGRADE},
 };
 
 /* One lookup. */
@@ -262,12 +264,35 @@ static void set_decoys(struct lookup *l, const char *name)
     set_value(l, name, slice_str("-"));
 }
 
+/* A value of that size for every name; what is no base64 asks for no ticket. */
+static void set_ticket_target(struct lookup *l, const char *name)
+{
+    static const char none[] = "----------------------------------------------------------------";
+    const struct ticket_target *target = &l->answer.target;
+    uint8_t bytes[sizeof target->store_id + sizeof target->public_key];
+    struct buf text;
+
+    memcpy(bytes, target->store_id, sizeof target->store_id);
+    memcpy(bytes + sizeof target->store_id, target->public_key, sizeof target->public_key);
+    buf_init(&text, sizeof none);
+    if (l->answer.wants_ticket) {
+        crypto_base64_put(&text, slice_of(bytes, sizeof bytes));
+    } else {
+        buf_put_str(&text, none);
+    }
+    set_text(l, name, &text);
+}
+
 static void set_property(struct lookup *l, const char *name, enum wanted bit)
 {
     const struct verifier_set *set = &l->answer.record.verifiers;
 
     if (bit == WANT_DECOY) {
         set_decoys(l, name);
+        return;
+    }
+    if (bit == WANT_UPGRADE) {
+        set_ticket_target(l, name);
         return;
     }
     if (!is_there(l, bit)) {
@@ -292,6 +317,7 @@ static void set_property(struct lookup *l, const char *name, enum wanted bit)
     case WANT_CRYPT:
         set_value(l, name, slice_str(set->crypt));
         break;
+    case WANT_UPGRADE:
     case WANT_DECOY:
         break;
     }

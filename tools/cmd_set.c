@@ -9,6 +9,7 @@
 #include "moment.h"
 #include "names.h"
 #include "progress.h"
+#include "set_upgrade.h"
 #include "tool.h"
 #include "view.h"
 
@@ -16,18 +17,21 @@ enum {
     OPTION_REALM = TOOL_LONG_ONLY,
     OPTION_DROP,
     OPTION_EXPIRES,
+    OPTION_UPGRADE,
     OPTION_JSON,
 };
 
 static const struct option longs[] = {{"realm", required_argument, NULL, OPTION_REALM},
                                       {"drop", required_argument, NULL, OPTION_DROP},
                                       {"expires", required_argument, NULL, OPTION_EXPIRES},
+                                      {"upgrade", no_argument, NULL, OPTION_UPGRADE},
                                       {"json", no_argument, NULL, OPTION_JSON},
                                       TOOL_COMMON_OPTIONS};
 
 static const char usage[] =
     "Usage: sasl-lmdb set [--drop LIST] [--expires WHEN] [OPTION]... USER[@REALM]\n"
     "       sasl-lmdb set [--drop LIST] [--expires WHEN] [OPTION]... --realm R\n"
+    "       sasl-lmdb set --upgrade [--json]\n"
     "Changes an account, or every account of a realm; no password is needed.\n"
     "\n"
     "      --drop LIST          forget these verifiers: scram-sha-1, scram-sha-256,\n"
@@ -37,6 +41,9 @@ static const char usage[] =
     "      --expires WHEN       2026-12-31, 2026-12-31T18:00:00Z (UTC) or never: from then on\n"
     "                           the account is refused as a wrong password is\n"
     "      --realm R            all accounts of this realm\n"
+    "      --upgrade            make the missing verifiers of accounts that have logged in by\n"
+    "                           PLAIN or LOGIN at a server with \"lmdb_upgrade: yes\"; the\n"
+    "                           first time, make what servers need to remember such logins\n"
     "  -u REALM                 the realm of a USER without one (default: this host's name)\n"
     "      --json               the counts as JSON\n"
     "  -f STORE, -k KEYFILE     data file and key file\n"
@@ -203,6 +210,7 @@ struct request {
     struct setting setting;
     const char *user_realm;
     const char *realm;
+    bool upgrade;
     bool json;
 };
 
@@ -230,6 +238,9 @@ static int take_option(const struct tool *tool, struct request *request, int opt
         return TOOL_DONE;
     case OPTION_REALM:
         request->realm = value;
+        return TOOL_DONE;
+    case OPTION_UPGRADE:
+        request->upgrade = true;
         return TOOL_DONE;
     case 'u':
         request->user_realm = value;
@@ -259,8 +270,14 @@ static int run(struct tool *tool, int argc, char **argv)
     if (option == TOOL_OPTIONS_STOP) {
         return code;
     }
+    if (request.upgrade) {
+        bool more = request.setting.drop != 0 || request.setting.set_expires ||
+                    request.realm != NULL || optind != argc;
+        return more ? tool_usage_error(tool, "--upgrade is about no account in particular")
+                    : set_upgrade(tool, request.json);
+    }
     if (request.setting.drop == 0 && !request.setting.set_expires) {
-        return tool_usage_error(tool, "set what? --drop or --expires");
+        return tool_usage_error(tool, "set what? --drop, --expires or --upgrade");
     }
     if (argc - optind != (request.realm == NULL ? 1 : 0)) {
         return tool_usage_error(tool, "takes either one USER or --realm");
@@ -280,7 +297,7 @@ static int run(struct tool *tool, int argc, char **argv)
 
 const struct verb verb_set = {
     .name = "set",
-    .summary = "drop verifiers of accounts, or let them expire",
+    .summary = "drop verifiers of accounts, let them expire, or upgrade them",
     .usage = usage,
     .run = run,
 };

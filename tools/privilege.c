@@ -44,6 +44,13 @@ static bool find_owner(const char *path, uid_t *ret_uid, gid_t *ret_gid)
     return owner != 0;
 }
 
+uid_t privilege_owner(const char *store_path)
+{
+    uid_t uid = 0;
+    gid_t gid = 0;
+    return geteuid() == 0 && find_owner(store_path, &uid, &gid) ? uid : (uid_t)-1;
+}
+
 enum auth_status privilege_become_owner(const char *store_path, struct detail *detail)
 {
     uid_t uid = 0;

@@ -5,6 +5,8 @@
 #ifndef SASL_LMDB_PRIVILEGE_H
 #define SASL_LMDB_PRIVILEGE_H
 
+#include <sys/types.h>
+
 #include "base/detail.h"
 #include "base/status.h"
 
@@ -30,5 +32,8 @@ void privilege_confine(void);
  * go on then.
  */
 MUST_USE enum auth_status privilege_become_owner(const char *store_path, struct detail *detail);
+
+/* Whom privilege_become_owner() would become; (uid_t)-1 if it would change nothing. */
+uid_t privilege_owner(const char *store_path);
 
 #endif

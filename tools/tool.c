@@ -10,6 +10,7 @@
 #include "engine/identity.h"
 #include "privilege.h"
 #include "store/store_generation.h"
+#include "tickets.h"
 
 enum {
     MESSAGE_MAX = 2048, /* bytes of one message, before escaping */
@@ -188,7 +189,7 @@ bool tool_decimal(const char *text, uint32_t min, uint32_t max, uint32_t *ret)
     return true;
 }
 
-enum auth_status tool_open_store(const struct tool *tool, bool writable, struct store **ret)
+enum auth_status tool_open_store_only(const struct tool *tool, bool writable, struct store **ret)
 {
     struct detail detail = {.text = ""};
     enum auth_status status = privilege_become_owner(tool->store_path, &detail);
@@ -206,6 +207,15 @@ enum auth_status tool_open_store(const struct tool *tool, bool writable, struct 
         return AUTH_OK;
     }
     return AUTH_OK;
+}
+
+enum auth_status tool_open_store(const struct tool *tool, bool writable, struct store **ret)
+{
+    enum auth_status status = tool_open_store_only(tool, writable, ret);
+    if (status == AUTH_OK && writable) {
+        tickets_take_some(tool, *ret);
+    }
+    return status;
 }
 
 bool tool_flush(const struct tool *tool)

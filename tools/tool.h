@@ -119,11 +119,16 @@ int tool_option_error(const struct tool *tool, int argc, char **argv, int code);
 MUST_USE bool tool_decimal(const char *text, uint32_t min, uint32_t max, uint32_t *ret);
 
 /*
- * Gives up root if the store belongs to somebody else (see privilege.h), then opens it. The
- * caller closes *ret with store_close().
+ * Gives up root if the store belongs to somebody else (see privilege.h), then opens it; for
+ * writing, also takes some of the tickets that servers have left. The caller closes *ret with
+ * store_close().
  */
 MUST_USE enum auth_status tool_open_store(const struct tool *tool, bool writable,
                                           struct store **ret);
+
+/* The same for a verb that takes tickets itself: leaves them where they are (tickets.h). */
+MUST_USE enum auth_status tool_open_store_only(const struct tool *tool, bool writable,
+                                               struct store **ret);
 
 /* Flushes standard output. False, with a message, if anything written was lost. */
 MUST_USE bool tool_flush(const struct tool *tool);

@@ -68,6 +68,42 @@ void verifier_drop(struct verifier_set *set, unsigned kinds)
     }
 }
 
+unsigned verifier_missing(const struct verifier_set *set, unsigned wanted)
+{
+    const unsigned held = verifier_kinds(set);
+
+    if ((held & VERIFIER_SCRAM) != 0) {
+        return wanted & ~held & (VERIFIER_SCRAM_SHA_256 | VERIFIER_SCRAM_SHA_512);
+    }
+    return (held & VERIFIER_CRYPT) != 0 ? wanted & ~held : 0;
+}
+
+void verifier_add(struct verifier_set *set, const struct verifier_set *from, unsigned kinds)
+{
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        if ((kinds & slot_kind[i]) != 0) {
+            set->scram[i] = from->scram[i];
+        }
+    }
+    if ((kinds & VERIFIER_CRAM_MD5) != 0) {
+        set->has_cram = from->has_cram;
+        memcpy(set->cram, from->cram, sizeof set->cram);
+    }
+    if ((kinds & VERIFIER_DIGEST_MD5) != 0) {
+        set->n_digest = from->n_digest;
+        memcpy(set->digest, from->digest, sizeof set->digest);
+        set->n_extra_realms = from->n_extra_realms;
+        memcpy(set->extra_realm, from->extra_realm, sizeof set->extra_realm);
+    }
+    if ((kinds & VERIFIER_CHECKPASS_MD5) != 0) {
+        set->has_checkpass = from->has_checkpass;
+        memcpy(set->checkpass, from->checkpass, sizeof set->checkpass);
+    }
+    if ((verifier_kinds(set) & VERIFIER_SCRAM) != 0) {
+        verifier_drop(set, VERIFIER_CRYPT);
+    }
+}
+
 const struct scram_verifier *verifier_for_password(const struct verifier_set *set)
 {
     static const enum crypto_hash order[] = {CRYPTO_SHA256, CRYPTO_SHA512, CRYPTO_SHA1};

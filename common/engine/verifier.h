@@ -115,6 +115,17 @@ unsigned verifier_kinds(const struct verifier_set *set);
 void verifier_drop(struct verifier_set *set, unsigned kinds);
 
 /*
+ * Which of the wanted kinds an account should get when its password becomes known at a login. With
+ * nothing but a crypt(3) hash to check passwords against: all that are missing. With a SCRAM
+ * verifier: SCRAM-SHA-256 and SCRAM-SHA-512 only, so that nothing weak comes back that somebody has
+ * dropped. 0: the account is as it should be, or cannot be checked against a password at all.
+ */
+unsigned verifier_missing(const struct verifier_set *set, unsigned wanted);
+
+/* Copies those kinds of `from` into set. A crypt(3) hash goes when there is a SCRAM verifier. */
+void verifier_add(struct verifier_set *set, const struct verifier_set *from, unsigned kinds);
+
+/*
  * Makes all verifiers of policy->kinds for one account and password (raw UTF-8, as typed).
  * Overwrites *ret. A fresh salt for each hash. Cost: one PBKDF2 for each SCRAM hash.
  * AUTH_BAD_PASSWORD if the password is empty, longer than IDENTITY_MAX_PASSWORD bytes, not UTF-8,

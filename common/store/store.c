@@ -102,6 +102,8 @@ static void finish_answer(struct lookup *lookup, int64_t now, struct store_answe
 
     if (lookup->found) {
         ret->verdict = record_verdict(&ret->record, now);
+        ret->wants_ticket = lookup->view.have_ticket_key && ret->verdict == AUTH_OK &&
+                            verifier_missing(&ret->record.verifiers, lookup->view.kinds) != 0;
         crypto_wipe(lookup->value, sizeof lookup->value);
     } else {
         ret->verdict = AUTH_UNKNOWN_USER;
@@ -128,6 +130,7 @@ enum auth_status store_lookup(struct store *store, const struct identity *who, i
         }
     }
     if (status == AUTH_OK) {
+        ret->target = lookup.view.target;
         finish_answer(&lookup, now, ret);
     } else {
         crypto_wipe(ret, sizeof *ret);
@@ -242,6 +245,8 @@ static enum auth_status describe_run(struct kv_txn *txn, void *ctx)
         info->seals = meta.seals;
         info->file_size = kv_file_size(txn);
         info->policy = meta.policy;
+        info->have_ticket_key = meta.have_ticket_key;
+        memcpy(info->ticket_key, meta.ticket_key, sizeof info->ticket_key);
     }
     crypto_wipe(&meta, sizeof meta);
     return status;

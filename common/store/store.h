@@ -26,6 +26,7 @@
 #include "engine/verifier.h"
 #include "store/decoy.h"
 #include "store/record.h"
+#include "store/ticket.h"
 
 #define STORE_DEFAULT_PATH "/var/lib/sasl-lmdb/users.mdb"
 #define STORE_DEFAULT_KEY_PATH "/etc/sasl-lmdb/key"
@@ -57,6 +58,8 @@ struct store_info {
     uint64_t seals; /* under the current key */
     uint64_t file_size;
     struct verifier_policy policy;
+    bool have_ticket_key;
+    uint8_t ticket_key[CRYPTO_X25519];
 };
 
 /* The answer to one login's lookup. */
@@ -66,6 +69,8 @@ struct store_answer {
     struct decoy_set decoys;  /* all zero if none were asked for */
     unsigned decoy_kinds;     /* the SCRAM kinds of the account the decoys pretend to be */
     unsigned decoy_digests;   /* and how many DIGEST-MD5 forms it has */
+    bool wants_ticket;        /* a successful login by password should leave one */
+    struct ticket_target target;
 };
 
 /*
@@ -141,6 +146,13 @@ MUST_USE enum auth_status store_write_batch(struct store *store, const struct re
 /* The same, but one that exists becomes the record as given, flags and times too. */
 MUST_USE enum auth_status store_replace_batch(struct store *store, const struct record *records,
                                               size_t n, size_t *ret_new, struct detail *detail);
+
+/*
+ * Sets the public key that tickets are sealed to from now on; the private one is not the store's
+ * to know. Durable when AUTH_OK is returned.
+ */
+MUST_USE enum auth_status
+store_set_ticket_key(struct store *store, const uint8_t key[CRYPTO_X25519], struct detail *detail);
 
 /*
  * Calls visit() for each account of a realm (lower case), or of all when realm is NULL, in no

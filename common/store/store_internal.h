@@ -14,6 +14,7 @@
 #include "store/kv.h"
 #include "store/store.h"
 #include "store/store_meta.h"
+#include "store/ticket.h"
 
 /*
  * A record of the usual kind under a key of its own, opened in place of the one that an unknown
@@ -35,6 +36,9 @@ struct store_view {
     struct decoy_plan plan;
     char realm[IDENTITY_MAX_REALM + 1]; /* of the last lookup, "" for none, and its key */
     uint8_t realm_key[ACCOUNT_REALM_KEY];
+    unsigned kinds; /* of a new password */
+    bool have_ticket_key;
+    struct ticket_target target;
 };
 
 /* Key files read one after the other: a running server meets a new key at the first need. */

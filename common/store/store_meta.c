@@ -14,6 +14,7 @@ enum item {
     ITEM_GROUP = 0x05,        /* 4 */
     ITEM_CLASS = 0x06,        /* count 8, then iterations 4 and length of salt 1 for each hash */
     ITEM_SKIPPABLE = 0x80,
+    ITEM_TICKET_KEY = 0x81, /* 32 */
 };
 
 enum {
@@ -152,6 +153,13 @@ static bool take_item(uint8_t type, struct slice value, struct store_meta *ret, 
         return true;
     case ITEM_CLASS:
         return take_class(value, ret);
+    case ITEM_TICKET_KEY:
+        if (ret->have_ticket_key || value.n != sizeof ret->ticket_key) {
+            return false;
+        }
+        ret->have_ticket_key = true;
+        memcpy(ret->ticket_key, value.p, value.n);
+        return true;
     default:
         return type >= ITEM_SKIPPABLE;
     }
@@ -224,6 +232,10 @@ static void put_body(const struct store_meta *meta, struct buf *b)
     if (meta->have_group) {
         put_item(b, ITEM_GROUP, 4);
         buf_put_u32(b, (uint32_t)meta->group);
+    }
+    if (meta->have_ticket_key) {
+        put_item(b, ITEM_TICKET_KEY, sizeof meta->ticket_key);
+        buf_put(b, meta->ticket_key, sizeof meta->ticket_key);
     }
     for (unsigned i = 0; i < meta->n_classes; i++) {
         put_item(b, ITEM_CLASS, CLASS_SIZE);

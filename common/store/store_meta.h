@@ -24,6 +24,7 @@
 #include "base/status.h"
 #include "engine/verifier.h"
 #include "store/keyring.h"
+#include "store/ticket.h"
 
 #define META_TABLE "meta"
 #define META_ROW "store"
@@ -67,6 +68,8 @@ struct store_meta {
     uint64_t seals;                          /* made under this key */
     bool have_group;
     gid_t group; /* given at init */
+    bool have_ticket_key;
+    uint8_t ticket_key[CRYPTO_X25519]; /* public: tickets are sealed to it */
     unsigned n_classes;
     struct store_class classes[META_MAX_CLASSES]; /* sorted, counts above 0 */
 };

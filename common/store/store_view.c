@@ -265,6 +265,10 @@ static enum auth_status view_make(const struct store_meta *meta, const struct ke
     ret->key = key;
     ret->accounts = meta_accounts(meta);
     ret->realm[0] = '\0';
+    ret->kinds = meta->policy.kinds;
+    ret->have_ticket_key = meta->have_ticket_key;
+    memcpy(ret->target.store_id, meta->store_id, sizeof ret->target.store_id);
+    memcpy(ret->target.public_key, meta->ticket_key, sizeof ret->target.public_key);
     store_table_name(meta->table, ret->table);
     return decoy_plan_make(meta, &ret->plan);
 }

@@ -196,3 +196,40 @@ store_change(struct store *store, const struct identity *who,
     }
     return status;
 }
+
+struct ticket_key_change {
+    struct writing writing;
+    const uint8_t *key;
+};
+
+static void set_ticket_key(struct store_meta *meta, const uint8_t *key)
+{
+    meta->have_ticket_key = true;
+    memcpy(meta->ticket_key, key, sizeof meta->ticket_key);
+}
+
+static enum auth_status ticket_key_run(struct kv_txn *txn, void *ctx)
+{
+    struct ticket_key_change *change = ctx;
+    struct writing *writing = &change->writing;
+    enum auth_status status = writing_begin(writing, txn);
+
+    if (status != AUTH_OK) {
+        return status;
+    }
+    set_ticket_key(&writing->meta, change->key);
+    if (writing->mirror.kind == MIRROR_PREVIOUS) {
+        set_ticket_key(&writing->mirror.meta, change->key);
+    }
+    return writing_end(writing);
+}
+
+enum auth_status store_set_ticket_key(struct store *store, const uint8_t key[CRYPTO_X25519],
+                                      struct detail *detail)
+{
+    struct ticket_key_change change = {.writing = {.store = store}, .key = key};
+    enum auth_status status = kv_write(store->kv, KV_SHARED, ticket_key_run, &change, detail);
+
+    crypto_wipe(&change.writing, sizeof change.writing);
+    return status;
+}

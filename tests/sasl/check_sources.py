@@ -9,7 +9,7 @@ import sys
 # Each foreign header has its one home.
 HOMES = {
     r"<sasl/": r"common/sasl_[a-z_]+\.[ch]|plugins/.*|tools/probe_sasl\.c",
-    r"<openssl/": r"common/base/crypto\.c|tools/probe_tls\.c",
+    r"<openssl/": r"common/base/crypto(_x25519)?\.c|tools/probe_tls\.c",
     r"<lmdb\.h>": r"common/store/store_lmdb(_tables)?\.c",
     r"<stringprep\.h>": r"common/engine/identity\.c",
     r"<crypt\.h>": r"common/engine/verifier\.c|tools/crypt_hash\.c",

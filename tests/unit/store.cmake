@@ -23,6 +23,7 @@ store_test(store_backup)
 store_test(store_check)
 store_test(store_readers)
 store_test(store_core)
+store_test(ticket)
 
 # The threaded one once more under ThreadSanitizer, with everything below it compiled for that. It
 # wants addresses where it expects them, hence setarch.
@@ -33,7 +34,7 @@ unset(CMAKE_REQUIRED_FLAGS)
 find_program(SETARCH setarch)
 if(SASL_LMDB_HAVE_TSAN AND SETARCH AND NOT SASL_LMDB_SANITIZE AND NOT SASL_LMDB_COVERAGE)
     set(sources)
-    foreach(layer base engine store)
+    foreach(layer base engine ticket store)
         get_target_property(files sasl_lmdb_${layer} SOURCES)
         list(TRANSFORM files PREPEND ${PROJECT_SOURCE_DIR}/common/)
         list(APPEND sources ${files})
