@@ -29,6 +29,8 @@ SYSTEM_TEST_PACKAGES=(
 # What only some tests need, which are skipped by name without it.
 OPTIONAL_PACKAGES=(
     fail2ban subversion libsasl2-modules-gssapi-mit
+    # The manual pages, and what brings in and takes out other formats.
+    mandoc groff-base gdbmtool db-util lmdb-utils dovecot-core
     # What Exim links; it would remove Postfix, so its test unpacks exim4-daemon-heavy aside.
     libspf2-2 libmariadb3 libpq5 libperl5.36 libgnutls-dane0 libnsl2 libsqlite3-0 libldap-2.5-0
 )

@@ -5,7 +5,8 @@ import os
 
 import toolkit
 
-VERBS = ["init", "list", "show", "verify", "enable", "disable", "import"]
+VERBS = ["init", "list", "show", "verify", "set", "enable", "disable", "import", "export", "check",
+         "backup", "restore", "rekey", "probe"]
 
 
 class Usage(toolkit.ToolTest):
