@@ -41,3 +41,9 @@ install(DIRECTORY packaging/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs FILES_MATCHING PATTERN "*.md"
     PATTERN man EXCLUDE)
+
+# Debian's own tools make the package, from a copy of the tree.
+add_custom_target(package
+    COMMAND ${PROJECT_SOURCE_DIR}/packaging/build-deb.sh ${PROJECT_SOURCE_DIR} ${CMAKE_BINARY_DIR}
+    COMMENT "Building the Debian package"
+    USES_TERMINAL VERBATIM)

@@ -33,6 +33,8 @@ OPTIONAL_PACKAGES=(
     mandoc groff-base gdbmtool db-util lmdb-utils dovecot-core
     # What Exim links; it would remove Postfix, so its test unpacks exim4-daemon-heavy aside.
     libspf2-2 libmariadb3 libpq5 libperl5.36 libgnutls-dane0 libnsl2 libsqlite3-0 libldap-2.5-0
+    # The Debian package.
+    dpkg-dev debhelper lintian
 )
 
 POLICY=/usr/sbin/policy-rc.d

@@ -71,11 +71,14 @@ class Install(toolkit.ToolTest):
             self.assertTrue(os.path.exists(path), f"{name} leads nowhere")
             self.assertFalse(os.stat(path).st_mode & 0o022, f"others may write {name}")
 
-    def test_the_tool_installed_runs(self):
+    def test_the_tool_installed_has_the_version_of_the_package(self):
         self.assertEqual(self.install().status, 0)
         tool = os.path.join(self.destdir, "opt/sasl-lmdb/sbin/sasl-lmdb")
         result = toolkit.run([tool, "--version"])
         self.assertEqual(result.status, 0, result)
+        with open(os.path.join(SOURCE, "debian", "changelog"), "rb") as file:
+            version = file.readline().split(b"(")[1].split(b")")[0]
+        self.assertIn(version, result.out)
 
     def test_again_over_itself(self):
         self.assertEqual(self.install().status, 0)
