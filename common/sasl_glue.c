@@ -174,6 +174,21 @@ void glue_log_failure(const sasl_utils_t *utils, const char *mech, enum auth_sta
     buf_release(&line);
 }
 
+/*
+ * The development version that becomes 2.2 has the new function table but still calls itself
+ * 2.1.28. It exports its functions under another version node, and MD5 no longer.
+ */
+static bool table_fits(void)
+{
+#if SASL_UTILS_VERSION >= 5
+    return dlsym(RTLD_DEFAULT, "_sasl_MD5Init") == NULL;
+#elif defined(__GLIBC__)
+    return dlvsym(RTLD_DEFAULT, "sasl_version_info", "SASL2_4.0") == NULL;
+#else
+    return true;
+#endif
+}
+
 bool glue_library_fits(void)
 {
     /* Not linked: the soname differs between versions, and the host has loaded one already. */
@@ -188,7 +203,7 @@ bool glue_library_fits(void)
         return true;
     }
     found.function(NULL, NULL, &major, &minor, NULL, NULL);
-    return major == SASL_VERSION_MAJOR && minor == SASL_VERSION_MINOR;
+    return major == SASL_VERSION_MAJOR && minor == SASL_VERSION_MINOR && table_fits();
 }
 
 /* What plugin initialisation read from the configuration, for all exchanges of this plugin. */

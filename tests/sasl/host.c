@@ -103,10 +103,16 @@ void host_use_store(const struct store_dir *dir)
     host_option("lmdb_keyfile", dir->key_path);
 }
 
+void host_plugins(const char *directory)
+{
+    assert_int_equal(setenv("SASL_PATH", directory, 1), 0);
+    assert_int_equal(setenv("SASL_PLUGINDIR", directory, 1), 0);
+}
+
 void host_start(void)
 {
     host_log_clear();
-    assert_int_equal(setenv("SASL_PATH", PLUGIN_DIR, 1), 0);
+    host_plugins(PLUGIN_DIR);
     assert_int_equal(sasl_server_init(callbacks, "sasl-lmdb-test"), SASL_OK);
 }
 

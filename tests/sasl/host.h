@@ -58,7 +58,10 @@ void host_use_store(const struct store_dir *dir);
 /* The callbacks behind these options and host_log(), for others who initialise a library. */
 const sasl_callback_t *host_callbacks(void);
 
-/* sasl_server_init with SASL_PATH set to the plugin directory; sasl_done. */
+/* Where libsasl2 finds plugins: SASL_PATH, and the name its development version has for that. */
+void host_plugins(const char *directory);
+
+/* sasl_server_init on the directory of our plugins; sasl_done. */
 void host_start(void);
 void host_stop(void);
 

@@ -83,7 +83,7 @@ static int setup(void **state)
     host_use_store(&store);
     (void)snprintf(empty_dir, sizeof empty_dir, "/tmp/sasl-lmdb-test-XXXXXX");
     assert_non_null(mkdtemp(empty_dir));
-    assert_int_equal(setenv("SASL_PATH", empty_dir, 1), 0);
+    host_plugins(empty_dir);
     sasl_set_alloc(refusing_malloc, __real_calloc, realloc, free);
     assert_int_equal(sasl_server_init(host_callbacks(), "sasl-lmdb-test"), SASL_OK);
     assert_int_equal(sasl_auxprop_add_plugin("sasllmdb", alloc_lmdb_auxprop), SASL_OK);
