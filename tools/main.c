@@ -10,7 +10,7 @@
 static const struct verb *const verbs[] = {
     &verb_init,   &verb_list,    &verb_show,   &verb_verify, &verb_set,
     &verb_enable, &verb_disable, &verb_import, &verb_export, &verb_check,
-    &verb_backup, &verb_restore, &verb_rekey,  &verb_probe,
+    &verb_backup, &verb_restore, &verb_rekey,  &verb_doctor, &verb_probe,
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 

@@ -60,6 +60,7 @@ extern const struct verb verb_backup;
 extern const struct verb verb_restore;
 extern const struct verb verb_rekey;
 extern const struct verb verb_export;
+extern const struct verb verb_doctor;
 extern const struct verb verb_probe;
 
 /* The exit code for a status. */

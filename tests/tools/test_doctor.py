@@ -1,0 +1,1124 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""sasl-lmdb doctor: silent on sound set-ups, and one broken set-up for each thing it can say.
+
+Each set-up is a tree that stands for a whole machine, with a real store in it; --root points there.
+"""
+
+import json
+import os
+import re
+import socket
+import unittest
+
+import toolkit
+
+AS_ROOT = os.geteuid() == 0
+# Accounts of the trees. Where this test is not root it cannot give files away.
+OWNER = 7000 if AS_ROOT else os.getuid()
+CYRUS, CYRUS_GROUP = 47001, 47002
+SASL = 7003 if AS_ROOT else os.getgid()
+
+PLUGINS = "/usr/local/lib/sasl-lmdb"
+STOCK = "/usr/lib/sasl2"
+STORE = "/var/lib/sasl-lmdb/users.mdb"
+KEY = "/etc/sasl-lmdb/key"
+OURS = b"\x7fELF sasl_server_plug_init\0sasl-lmdb: mech=\0"
+THEIRS = b"\x7fELF sasl_server_plug_init\0"
+
+MAIN = {
+    "myhostname": "mail.example.org",
+    "mynetworks": "127.0.0.0/8 [::1]/128",
+    "smtpd_sasl_local_domain": "$mydomain",
+    "smtpd_tls_security_level": "may",
+    "smtpd_tls_chain_files": "/etc/ssl/chain.pem",
+    "smtpd_tls_auth_only": "yes",
+    "smtpd_client_auth_rate_limit": "20",
+    "smtpd_relay_restrictions": "permit_mynetworks,\n    # who has logged in\n"
+                                "    permit_sasl_authenticated, reject_unauth_destination",
+    "import_environment": f"MAIL_CONFIG TZ LANG=C SASL_PATH={PLUGINS}",
+    "mua_client_restrictions": "permit_sasl_authenticated, reject",
+}
+SUBMISSION = {"smtpd_sasl_auth_enable": "yes", "smtpd_tls_security_level": "encrypt",
+              "smtpd_client_restrictions": "$mua_client_restrictions"}
+SMTPD_CONF = {"pwcheck_method": "auxprop", "auxprop_plugin": "lmdb",
+              "mech_list": "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256"}
+IMAPD_CONF = {
+    "configdirectory": "/var/lib/cyrus", "servername": "mail.example.org",
+    "loginrealms": "example.org", "allowplaintext": "no", "tls_server_cert": "/etc/ssl/chain.pem",
+    "sasl_pwcheck_method": "auxprop", "sasl_auxprop_plugin": "lmdb",
+    "sasl_mech_list": "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256",
+    "sasl_lmdb_channel_binding": "none",
+}
+
+
+class Site:
+    """A tree for a machine. The dictionaries are what a case changes before write()."""
+
+    def __init__(self, root, postfix=True, imap=False):
+        self.root = root
+        self.postfix = postfix
+        self.imap = imap
+        self.main = dict(MAIN)
+        self.services = {"smtp": {}, "submission": dict(SUBMISSION)}
+        self.chroot = "y"
+        self.conf = dict(SMTPD_CONF)
+        self.conf_path = "/etc/postfix/sasl/smtpd.conf"
+        self.imapd = dict(IMAPD_CONF)
+        self.defaults = f"SASL_PATH={PLUGINS}\n"
+        self.plugins = {PLUGINS: {f"lib{name}.so": OURS for name in
+                                  ("plain", "login", "scram", "crammd5", "digestmd5",
+                                   "sasllmdb")}}
+        self.store_path, self.key_path = STORE, KEY
+        self.verifiers = "scram-sha-1,scram-sha-256" + (",checkpass" if imap else "")
+        self.users = [("alice", "example.org"), ("bob", "example.org")]
+        self.debian = True
+        self.groups = f"postfix:x:105:\nsasl:x:{SASL}:cyrus\nmail:x:{CYRUS_GROUP}:\n"
+        self.after = []  # run when everything is there
+        self.arguments = []
+
+    def path(self, name):
+        """Where a file of the tree really is."""
+        return self.root + name
+
+    def mkdir(self, name):
+        os.makedirs(self.path(name), exist_ok=True)
+
+    def file(self, name, contents, mode=0o644):
+        self.mkdir(os.path.dirname(name))
+        with open(self.path(name), "wb") as file:
+            file.write(contents if isinstance(contents, bytes) else contents.encode())
+        os.chmod(self.path(name), mode)
+
+    def process(self, pid, name, uid=0, groups=(), environ=b"", arguments=(), maps="", mounts=""):
+        """A running process, as /proc shows it."""
+        at = f"/proc/{pid}/"
+        ids = f"{uid}\t{uid}\t{uid}\t{uid}"
+        self.file(at + "comm", name + "\n")
+        self.file(at + "status", f"Name:\t{name}\nUid:\t{ids}\nGid:\t999\t999\t999\t999\n"
+                                 f"Groups:\t{' '.join(map(str, groups))} \n")
+        self.file(at + "environ", environ)
+        self.file(at + "cmdline", b"".join(a.encode() + b"\0" for a in (name, *arguments)))
+        self.file(at + "maps", maps)
+        self.file(at + "mountinfo", mounts)
+
+    def make_store(self):
+        """A store with its users; its files get the modes and groups that init --group gives."""
+        self.mkdir(os.path.dirname(self.store_path))
+        self.mkdir(os.path.dirname(self.key_path))
+        store = toolkit.Store(self.root, self.store_path.lstrip("/"), self.key_path.lstrip("/"))
+        steps = [(["init", "--iterations", toolkit.FEW_ITERATIONS, "--verifiers", self.verifiers],
+                  b"")]
+        if AS_ROOT:
+            steps[0][0].extend(["--owner", "root"])
+        if self.users:
+            lines = "".join(f"{user}\t{realm}\tsecret-{user}\n" for user, realm in self.users)
+            steps.append((["import", "--format", "tsv", "-"], lines.encode()))
+        for step, stdin in steps:
+            result = store.tool(*step, stdin=stdin)
+            assert result.status == 0, result
+        for path, mode in ((store.path, 0o640), (store.lock, 0o660), (store.key, 0o640)):
+            if AS_ROOT:
+                os.chown(path, OWNER, SASL)
+            os.chmod(path, mode)
+
+    def write(self):
+        """Everything on the disk."""
+        self.file("/etc/hostname", "mail\n")
+        if self.debian:
+            self.file("/etc/debian_version", "12.1\n")
+        self.file("/etc/passwd", "root:x:0:0::/:/bin/sh\npostfix:x:102:105::/:/bin/false\n"
+                                 f"cyrus:x:{CYRUS}:{CYRUS_GROUP}::/:/bin/sh\n")
+        self.file("/etc/group", self.groups)
+        self.file("/etc/ssl/chain.pem", "certificate\n")
+        if self.postfix:
+            self.mkdir("/var/spool/postfix")
+            self.file("/etc/postfix/main.cf", "# a comment\n" + "".join(
+                f"{name} = {value}\n" for name, value in self.main.items()))
+            self.file("/etc/postfix/master.cf", "".join(
+                f"{name} inet n - {self.chroot} - - smtpd\n" + "".join(
+                    f"  -o {{ {parameter} = {value} }}\n" for parameter, value in options.items())
+                for name, options in self.services.items()) + "pickup unix n - y 60 1 pickup\n")
+            if self.conf is not None:
+                self.file(self.conf_path, "".join(
+                    f"{name}: {value}\n" for name, value in self.conf.items()))
+        if self.imap:
+            self.file("/etc/imapd.conf", "".join(
+                f"{name}: {value}\n" for name, value in self.imapd.items()))
+            self.file("/etc/default/cyrus-imapd", self.defaults)
+        for directory, files in self.plugins.items():
+            self.mkdir(directory)
+            for name, contents in files.items():
+                self.file(f"{directory}/{name}", contents)
+        if self.store_path is not None:
+            self.make_store()
+        for step in self.after:
+            step(self)
+
+    def doctor(self, *arguments):
+        return toolkit.run([toolkit.TOOL, "doctor", "--root", self.root, *self.arguments,
+                            *arguments])
+
+
+# --- one function for each sentence: what is wrong with a sound set-up ---
+
+CASES = {}  # id -> [(function, options of Site, every id that is expected)]
+
+
+def case(*ids, **options):
+    """Registers a broken set-up: its id first, then what else has to be found in it."""
+    def register(function):
+        CASES.setdefault(ids[0], []).append((function, options, set(ids)))
+        return function
+    return register
+
+
+def later(site, step):
+    site.after.append(step)
+
+
+@case("nothing-found", postfix=False)
+def _(site):
+    site.store_path = None
+
+
+@case("unreadable")
+def _(site):
+    later(site, lambda s: (os.unlink(s.path("/etc/postfix/master.cf")),
+                           os.mkfifo(s.path("/etc/postfix/master.cf"))))
+
+
+@case("unreadable", "legacy", imap=True)
+def _(site):
+    later(site, lambda s: (os.unlink(s.path("/etc/imapd.conf")),
+                           os.symlink("imapd.conf", s.path("/etc/imapd.conf"))))
+
+
+@case("unreadable")
+def _(site):
+    later(site, lambda s: s.file("/etc/postfix/main.cf", b"#" * 2 * 1024 * 1024))
+
+
+@case("unreadable", "conf-missing")
+def _(site):
+    later(site, lambda s: (os.unlink(s.path(s.conf_path)), s.mkdir(s.conf_path)))
+    site.store_path = None
+
+
+@case("main-syntax")
+def _(site):
+    site.main["x\nno equals sign"] = "\n"
+    site.main = {"x = y\nno_equals_sign\nz": "", **MAIN}
+
+
+@case("auth-off", "auth-off-submission")
+def _(site):
+    site.services["submission"]["smtpd_sasl_auth_enable"] = "no"
+
+
+@case("auth-off-submission")
+def _(site):
+    site.services["[::1]:465"] = {"smtpd_tls_wrappermode": "yes"}
+
+
+@case("auth-port-25")
+def _(site):
+    site.services["smtp"]["smtpd_sasl_auth_enable"] = "yes"
+
+
+@case("sasl-type")
+def _(site):
+    site.services["submission"].update(
+        {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"})
+    later(site, lambda s: s.file("/var/spool/postfix/private/auth", ""))
+
+
+@case("dovecot-socket", "sasl-type")
+def _(site):
+    site.services["submission"].update(
+        {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"})
+
+
+@case("auth-without-tls")
+def _(site):
+    site.main["smtpd_tls_auth_only"] = "no"
+    site.services["submission"]["smtpd_tls_security_level"] = "may"
+
+
+@case("tls-missing")
+def _(site):
+    site.services["submission"]["smtpd_tls_security_level"] = "none"
+
+
+@case("certificate-unset")
+def _(site):
+    site.main["smtpd_tls_chain_files"] = ""
+    site.main["smtpd_tls_cert_file"] = "none"
+
+
+@case("certificate-missing")
+def _(site):
+    site.main["smtpd_tls_chain_files"] = "/etc/ssl/other.pem"
+
+
+@case("rate-limit")
+def _(site):
+    del site.main["smtpd_client_auth_rate_limit"]
+
+
+@case("anonymous")
+def _(site):
+    site.main["smtpd_sasl_security_options"] = ""
+    site.conf["mech_list"] += " ANONYMOUS"
+    site.plugins[PLUGINS]["libanonymous.so"] = THEIRS
+
+
+@case("noplaintext")
+def _(site):
+    site.main["smtpd_sasl_security_options"] = "noanonymous, noplaintext"
+    site.conf["mech_list"] = "PLAIN LOGIN"
+
+
+@case("mech-filter")
+def _(site):
+    site.main["smtpd_sasl_mechanism_filter"] = "!external, cram-md5"
+
+
+@case("open-relay")
+def _(site):
+    site.services["submission"].update({
+        "smtpd_relay_restrictions": "permit_mynetworks, permit",
+        "smtpd_client_restrictions": ""})
+
+
+@case("relay-unset")
+def _(site):
+    site.main["smtpd_relay_restrictions"] = "permit_mynetworks permit_sasl_authenticated"
+
+
+@case("mynetworks-world")
+def _(site):
+    site.main["mynetworks"] = "127.0.0.0/8 0.0.0.0/0"
+
+
+@case("mynetworks-world")
+def _(site):
+    site.main["mynetworks"] = "[::]/0"
+
+
+@case("mynetworks-private")
+def _(site):
+    site.main["mynetworks"] = "127.0.0.0/8, 172.17.0.0/16"
+
+
+@case("permit-missing")
+def _(site):
+    site.main["smtpd_relay_restrictions"] = "permit_mynetworks, reject_unauth_destination"
+    site.main["mua_client_restrictions"] = ""
+
+
+@case("permit-late")
+def _(site):
+    site.main["smtpd_relay_restrictions"] = "reject_unauth_destination permit_sasl_authenticated"
+
+
+@case("permit-late")
+def _(site):
+    site.services["submission"]["smtpd_client_restrictions"] = "permit_mynetworks, reject"
+
+
+@case("conf-missing")
+def _(site):
+    site.conf = None
+    site.store_path = None
+
+
+@case("conf-never-read", "conf-missing")
+def _(site):
+    site.conf_path = "/etc/sasl2/smtpd.conf"
+    site.store_path = None
+
+
+@case("conf-ignored")
+def _(site):
+    later(site, lambda s: s.file("/usr/lib/sasl2/smtpd.conf", "pwcheck_method: saslauthd\n"))
+
+
+@case("config-path-ignored")
+def _(site):
+    site.main["cyrus_sasl_config_path"] = "/etc/sasl2"
+
+
+@case("conf-syntax")
+def _(site):
+    later(site, lambda s: s.file(s.conf_path, "auxprop_plugin: lmdb\nmech_list PLAIN LOGIN\n"))
+
+
+@case("conf-syntax")
+def _(site):
+    later(site, lambda s: s.file(s.conf_path, "auxprop_plugin: lmdb\nmech_list:\n"))
+
+
+@case("conf-syntax")
+def _(site):
+    later(site, lambda s: s.file(s.conf_path, "auxprop_plugin: lmdb\nmech_list: PLAIN\0LOGIN\n"))
+
+
+@case("not-ours")
+def _(site):
+    site.conf["auxprop_plugin"] = "sasldb"
+    site.plugins[PLUGINS]["libsasldb.so"] = THEIRS
+
+
+@case("auxprop-unset")
+def _(site):
+    del site.conf["auxprop_plugin"]
+    site.conf["lmdb_path"] = STORE
+
+
+@case("auxprop-beside")
+def _(site):
+    site.conf["auxprop_plugin"] = "sasldb lmdb"
+    site.plugins[PLUGINS]["libsasldb.so"] = THEIRS
+
+
+@case("auxprop-unknown", "auxprop-beside")
+def _(site):
+    site.conf["auxprop_plugin"] = "lmdb sasldb"
+
+
+@case("writable")
+def _(site):
+    site.conf["lmdb_writable"] = "Yes"
+
+
+@case("require-tls")
+def _(site):
+    site.conf["lmdb_require_tls"] = "on"
+
+
+@case("store-elsewhere")
+def _(site):
+    site.store_path = "/srv/mail/users.mdb"
+    site.conf["lmdb_path"] = site.store_path
+    later(site, lambda s: s.file(STORE, "another"))
+
+
+@case("pwcheck", "saslauthd-socket")
+def _(site):
+    site.conf["pwcheck_method"] = "saslauthd"
+    site.chroot = "-"
+
+
+@case("saslauthd-mechs", "pwcheck", "saslauthd-socket", "auxprop-unset")
+def _(site):
+    site.conf["pwcheck_method"] = "saslauthd"
+    site.chroot = "n"
+    del site.conf["auxprop_plugin"]
+
+
+@case("saslauthd-socket")
+def _(site):
+    site.conf["pwcheck_method"] = "auxprop saslauthd"
+    site.chroot = "n"
+
+
+@case("saslauthd-chroot")
+def _(site):
+    site.conf["pwcheck_method"] = "auxprop saslauthd"
+    later(site, lambda s: s.file("/run/saslauthd/mux", ""))
+
+
+@case("saslauthd-denied")
+def _(site):
+    site.conf["pwcheck_method"] = "auxprop saslauthd"
+    site.chroot = "n"
+    later(site, lambda s: (s.file("/run/saslauthd/mux", "", 0o666),
+                           os.chmod(s.path("/run/saslauthd"), 0o710)))
+
+
+@case("saslauthd-realm")
+def _(site):
+    site.conf["pwcheck_method"] = "auxprop saslauthd"
+    site.chroot = "n"
+    later(site, lambda s: (s.file("/run/saslauthd/mux", "", 0o666),
+                           s.process(300, "saslauthd", arguments=("-a", "pam"))))
+
+
+@case("saslauthd-left")
+def _(site):
+    later(site, lambda s: s.file("/etc/saslauthd.conf", "ldap_password: Geheim77\n"))
+
+
+@case("saslauthd-left")
+def _(site):
+    later(site, lambda s: s.file("/var/spool/postfix/var/run/saslauthd/cache.mmap", b"x"))
+
+
+@case("sasldb-left")
+def _(site):
+    later(site, lambda s: s.file("/var/spool/postfix/etc/sasldb2",
+                                 b"alice\0example.org\0userPassword Geheim77"))
+
+
+@case("plugin-directory", "plugin-missing", "mech-none", "mech-nobody")
+def _(site):
+    site.main["import_environment"] = "SASL_PATH=/usr/lib/nowhere"
+
+
+@case("plugin-missing")
+def _(site):
+    del site.plugins[PLUGINS]["libsasllmdb.so"]
+
+
+@case("plugin-suffix", "mech-nobody", "mech-no-login")
+def _(site):
+    site.plugins[PLUGINS]["liblogin.so.3"] = site.plugins[PLUGINS].pop("liblogin.so")
+
+
+@case("plugin-writable")
+def _(site):
+    later(site, lambda s: os.chmod(s.path(PLUGINS + "/libplain.so"), 0o666))
+
+
+@case("plugin-noise")
+def _(site):
+    site.plugins[PLUGINS]["libsql.so"] = b"\x7fELF"
+
+
+@case("sasl-path-not-arrived")
+def _(site):
+    later(site, lambda s: s.process(400, "smtpd", environ=b"MAIL_CONFIG=/etc/postfix\0TZ=\0"))
+
+
+@case("mech-twice")
+def _(site):
+    site.main["import_environment"] = f"SASL_PATH={PLUGINS}:{STOCK}"
+    site.plugins[STOCK] = {"libplain.so": THEIRS}
+
+
+@case("mech-twice", "mech-stock")
+def _(site):
+    site.main["import_environment"] = f"SASL_PATH={STOCK}:{PLUGINS}"
+    site.plugins[STOCK] = {"libplain-old.so": THEIRS + b"\0PLAIN\0"}
+
+
+@case("mech-stock")
+def _(site):
+    site.plugins[PLUGINS]["liblogin.so"] = THEIRS
+
+
+@case("mech-unset", "mech-verifier")
+def _(site):
+    del site.conf["mech_list"]
+
+
+@case("mech-nobody")
+def _(site):
+    site.conf["mech_list"] += " OTP"
+
+
+@case("mech-none", "mech-nobody")
+def _(site):
+    site.conf["mech_list"] = "KERBEROS_V4"
+
+
+@case("mech-ntlm")
+def _(site):
+    site.conf["mech_list"] += " NTLM"
+    site.plugins[PLUGINS]["libntlm.so"] = THEIRS
+
+
+@case("mech-gssapi")
+def _(site):
+    site.conf["mech_list"] += " GSSAPI"
+    site.plugins[PLUGINS]["libgssapiv2.so"] = THEIRS
+
+
+@case("mech-no-login")
+def _(site):
+    site.conf["mech_list"] = "PLAIN SCRAM-SHA-256"
+
+
+@case("mech-plus", "legacy", imap=True, postfix=False)
+def _(site):
+    del site.imapd["sasl_lmdb_channel_binding"]
+
+
+@case("mech-verifier")
+def _(site):
+    site.conf["mech_list"] += " CRAM-MD5"
+
+
+@case("realm")
+def _(site):
+    site.main["smtpd_sasl_local_domain"] = ""
+
+
+@case("realm-host-id")
+def _(site):
+    site.users.append(("carol", "51686ed8d2b4"))
+
+
+@case("no-accounts")
+def _(site):
+    site.users = []
+
+
+def import_crypt(site):
+    store = toolkit.Store(site.root, STORE.lstrip("/"), KEY.lstrip("/"))
+    line = b"dave:$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc." \
+           b"eoxqOmSuNp2xS0ktL3nh/:19000:0:99999:7:::\n"
+    result = store.tool("import", "--format", "shadow", "-u", "example.org", "-", stdin=line)
+    assert result.status == 0, result
+
+
+@case("crypt-only", "mech-verifier")
+def _(site):
+    later(site, import_crypt)
+
+
+@case("no-checkpass", imap=True, postfix=False)
+def _(site):
+    site.verifiers = "strict"
+
+
+@case("legacy")
+def _(site):
+    site.verifiers = "default"
+
+
+@case("store-missing")
+def _(site):
+    site.store_path = None
+
+
+@case("store-bad")
+def _(site):
+    later(site, lambda s: s.file(STORE, "not a store"))
+
+
+@case("store-bad")
+def _(site):
+    later(site, lambda s: os.truncate(s.path(STORE), 4096))
+
+
+@case("key-missing")
+def _(site):
+    later(site, lambda s: os.unlink(s.path(KEY)))
+
+
+@case("key-exposed")
+def _(site):
+    later(site, lambda s: os.chmod(s.path(KEY), 0o644))
+
+
+@case("key-wrong")
+def _(site):
+    later(site, lambda s: s.file(KEY, f"1 {'ab' * 16} {'A' * 43}=\n", 0o600))
+    later(site, lambda s: AS_ROOT and os.chown(s.path(KEY), OWNER, SASL))
+
+
+@case("key-damaged")
+def _(site):
+    later(site, lambda s: s.file(KEY, "Geheim77\n", 0o600))
+    later(site, lambda s: AS_ROOT and os.chown(s.path(KEY), OWNER, SASL))
+
+
+@case("key-beside-store")
+def _(site):
+    site.key_path = os.path.dirname(STORE) + "/key"
+    site.conf["lmdb_keyfile"] = site.key_path
+
+
+@case("store-read-only")
+def _(site):
+    later(site, lambda s: s.file("/proc/self/mountinfo",
+                                 "1 0 8:1 / / rw - ext4 /dev/a rw\n"
+                                 "2 1 8:2 / /var/lib ro,relatime - ext4 /dev/b ro\n"))
+
+
+@case("store-read-only", "legacy", imap=True, postfix=False)
+def _(site):
+    later(site, lambda s: s.process(
+        500, "imapd", CYRUS, [CYRUS_GROUP, SASL], environ=f"SASL_PATH={PLUGINS}\0".encode(),
+        mounts="1 0 8:1 / / ro - ext4 /dev/a rw\n"))
+
+
+@case("nolock")
+def _(site):
+    site.conf["lmdb_nolock"] = "yes"
+
+
+@case("store-replaced")
+def _(site):
+    later(site, lambda s: s.process(
+        400, "smtpd", environ=f"SASL_PATH={PLUGINS}\0".encode(),
+        maps=f"7f00-7f01 r--s 0 00:01 7 {STORE} (deleted)\n"))
+
+
+@case("store-in-jail")
+def _(site):
+    later(site, lambda s: s.file("/var/spool/postfix" + STORE, "a copy"))
+
+
+@case("lock-missing")
+def _(site):
+    later(site, lambda s: os.unlink(s.path(STORE + "-lock")))
+
+
+@case("data-unreachable", "key-exposed", imap=True, postfix=False)
+def _(site):
+    # A key may be open to a group only where the store is.
+    later(site, lambda s: os.chmod(s.path(STORE), 0o600))
+
+
+@case("data-unreachable", "lock-unreachable", "legacy", imap=True, postfix=False)
+def _(site):
+    later(site, lambda s: os.chmod(s.path("/var/lib/sasl-lmdb"), 0o711 & ~1))
+    later(site, lambda s: AS_ROOT and os.chown(s.path("/var/lib/sasl-lmdb"), OWNER, 0))
+
+
+@case("lock-unreachable", "legacy", imap=True, postfix=False)
+def _(site):
+    later(site, lambda s: os.chmod(s.path(STORE + "-lock"), 0o640))
+
+
+@case("key-unreachable", "legacy", imap=True, postfix=False)
+def _(site):
+    later(site, lambda s: os.chmod(s.path(KEY), 0o600))
+
+
+@case("data-unreachable", "lock-unreachable", "key-unreachable", "legacy", imap=True,
+      postfix=False)
+def _(site):
+    site.groups = site.groups.replace(":cyrus", ":")
+
+
+@case("groups-stale", "legacy", imap=True, postfix=False)
+def _(site):
+    later(site, lambda s: s.process(500, "imapd", CYRUS, [CYRUS_GROUP],
+                                    environ=f"SASL_PATH={PLUGINS}\0".encode()))
+
+
+@case("selinux")
+def _(site):
+    later(site, lambda s: s.file("/sys/fs/selinux/enforce", "1"))
+
+
+@case("imap-plaintext", "legacy", imap=True, postfix=False)
+def _(site):
+    site.imapd["allowplaintext"] = "yes"
+
+
+@case("imap-no-plaintext", "legacy", imap=True, postfix=False)
+def _(site):
+    del site.imapd["tls_server_cert"]
+
+
+@case("imap-realm", "legacy", imap=True, postfix=False)
+def _(site):
+    site.users.append(("erin", "other.example"))
+
+
+@case("imap-require-tls", "imap-plaintext", "legacy", imap=True, postfix=False)
+def _(site):
+    site.imapd["allowplaintext"] = "1"
+    site.imapd["sasl_lmdb_require_tls"] = "yes"
+
+
+STOCK_JAILS = ("[DEFAULT]\nenabled = false\nmode = normal\n[postfix]\nmode = more\n"
+               "filter = postfix[mode=%(mode)s]\n[postfix-sasl]\nfilter   = postfix[mode=auth]\n")
+
+
+def fail2ban(site, local, with_filter=True):
+    later(site, lambda s: s.file("/etc/fail2ban/jail.conf", STOCK_JAILS))
+    later(site, lambda s: s.file("/etc/fail2ban/jail.d/x.local", local))
+    if with_filter:
+        later(site, lambda s: s.file("/etc/fail2ban/filter.d/sasl-lmdb.conf", ""))
+
+
+@case("fail2ban-blind")
+def _(site):
+    fail2ban(site, "[postfix-sasl]\nenabled = true\n")
+
+
+@case("fail2ban-blind")
+def _(site):
+    fail2ban(site, "[postfix]\nenabled = true\nmode = aggressive\n")
+
+
+@case("fail2ban-off")
+def _(site):
+    fail2ban(site, "[postfix]\nenabled = true\n")
+
+
+@case("fail2ban-twice")
+def _(site):
+    fail2ban(site, "[postfix-sasl]\nenabled = true\n[sasl-lmdb]\nenabled=true\n")
+
+
+@case("fail2ban-filter")
+def _(site):
+    fail2ban(site, "[sasl-lmdb]\nenabled = true\n", with_filter=False)
+
+
+# What a tree cannot show to everybody; their tests are below.
+ELSEWHERE = {"cannot-look", "store-root"}
+
+
+class DoctorTest(toolkit.ToolTest):
+    def setUp(self):
+        super().setUp()
+        # The doctor becomes the store's owner, who has to get here.
+        os.chmod(self.directory, 0o755)
+        self.sites = 0
+
+    def site(self, **options):
+        self.sites += 1
+        root = os.path.join(self.directory, str(self.sites))
+        os.mkdir(root, 0o755)
+        before = os.umask(0o022)
+        self.addCleanup(os.umask, before)
+        return Site(root, **options)
+
+    def findings(self, site, *arguments, status=None):
+        """The findings of a run, whose exit status has to fit them."""
+        result = site.doctor("--json", *arguments)
+        self.assertEqual(result.err, b"", result)
+        report = json.loads(result.out)
+        bad = any(finding["severity"] != "note" for finding in report["findings"])
+        self.assertEqual(report["ok"], not bad)
+        self.assertEqual(result.status, 1 if bad else 0, result)
+        if status is not None:
+            self.assertEqual(result.status, status, result)
+        return report["findings"]
+
+    def ids(self, site, *arguments):
+        return {finding["id"] for finding in self.findings(site, *arguments)}
+
+
+class Sound(DoctorTest):
+    def test_postfix(self):
+        site = self.site()
+        site.write()
+        self.assertEqual(self.findings(site, status=0), [])
+        self.assertEqual(self.findings(site, "postfix", status=0), [])
+        result = site.doctor()
+        self.assertEqual(result.out, b"looked at Postfix: /etc/postfix\nnothing is wrong\n")
+
+    def test_postfix_beside_fail2ban_and_processes(self):
+        site = self.site()
+        fail2ban(site, "[sasl-lmdb]\nenabled = true\n")
+        site.write()
+        site.process(400, "smtpd", environ=f"SASL_PATH={PLUGINS}\0".encode(),
+                     maps=f"7f00-7f01 r--s 0 00:01 7 {STORE}\n")
+        site.process(401, "smtpd", environ=b"MAIL_CONFIG=/etc/postfix-out\0")
+        self.assertEqual(self.findings(site, status=0), [])
+
+    def test_cyrus_imap(self):
+        """IMAP's LOGIN command needs a verifier that counts as legacy: that is all there is."""
+        site = self.site(postfix=False, imap=True)
+        site.write()
+        site.process(500, "imapd", CYRUS, [CYRUS_GROUP, SASL],
+                     environ=f"SASL_PATH={PLUGINS}\0".encode())
+        self.assertEqual([f["id"] for f in self.findings(site, status=0)], ["legacy"])
+        self.assertEqual([f["id"] for f in self.findings(site, "imap", status=0)], ["legacy"])
+
+    def test_both_and_a_third(self):
+        site = self.site(imap=True)
+        site.write()
+        site.file("/etc/sasl2/svn.conf", "pwcheck_method: auxprop\nauxprop_plugin: lmdb\n"
+                                         "mech_list: PLAIN LOGIN SCRAM-SHA-256\n")
+        site.plugins = {STOCK: site.plugins[PLUGINS]}
+        for name, contents in site.plugins[STOCK].items():
+            site.file(f"{STOCK}/{name}", contents)
+        self.assertEqual(self.ids(site), {"legacy"})
+        self.assertEqual(self.ids(site, "svn"), {"legacy"})
+        self.assertEqual(self.ids(site, "exim"), {"conf-missing"})
+
+    def test_only_a_store(self):
+        site = self.site(postfix=False)
+        site.write()
+        self.assertEqual(self.findings(site, status=0), [])
+
+    def test_upstream_postfix_reads_another_directory(self):
+        site = self.site()
+        site.debian = False
+        site.conf_path = "/etc/sasl2/smtpd.conf"
+        site.write()
+        self.assertEqual(self.findings(site, status=0), [])
+
+    def test_absolute_links_stay_below_the_root(self):
+        site = self.site()
+        site.write()
+        os.rename(site.path("/etc/postfix"), site.path("/etc/mail"))
+        os.symlink("/etc/mail", site.path("/etc/postfix"))
+        os.symlink("../../../../../../etc/mail/main.cf", site.path("/etc/mail/link"))
+        os.rename(site.path("/etc/mail/main.cf"), site.path("/main.cf"))
+        os.symlink("../../../../../../../main.cf", site.path("/etc/mail/main.cf"))
+        self.assertEqual(self.findings(site, status=0), [])
+
+
+class Broken(DoctorTest):
+    def test_each_sentence(self):
+        for function_id, cases in CASES.items():
+            for number, (breaks, options, expected) in enumerate(cases):
+                with self.subTest(id=function_id, number=number):
+                    site = self.site(**options)
+                    breaks(site)
+                    site.write()
+                    found = self.findings(site)
+                    self.assertEqual({f["id"] for f in found}, expected, found)
+                    self.check_texts(site, found)
+
+    def check_texts(self, site, found):
+        """Sentences are whole, and no secret is among them."""
+        for finding in found:
+            self.assertNotRegex(finding["text"] + finding["mend"], r"%[r1-9]|\(null\)|Geheim77")
+            self.assertNotIn("secret-", finding["text"])
+            self.assertTrue(finding["text"])
+        text = site.doctor()
+        self.assertEqual(text.out.count(b"\n    "), sum(bool(f["mend"]) for f in found), text)
+        self.assertNotIn(b"Geheim77", text.out)
+
+    def test_every_sentence_has_its_case(self):
+        result = toolkit.run([toolkit.TOOL, "doctor", "--list"])
+        rows = [line.split() for line in result.out.decode().splitlines()]
+        self.assertEqual(len({row[0] for row in rows}), len(rows))
+        self.assertEqual({row[0] for row in rows}, set(CASES) | ELSEWHERE)
+        self.assertTrue(all(row[1] in ("error", "warning", "note") for row in rows))
+
+    def test_a_store_of_root(self):
+        if not AS_ROOT:
+            self.skipTest("only root can make one")
+        site = self.site()
+        site.write()
+        for path in (STORE, STORE + "-lock", KEY):
+            os.chown(site.path(path), 0, 0)
+            os.chmod(site.path(path), 0o600)
+        self.assertEqual(self.ids(site), {"store-root"})
+
+    @unittest.skipIf(AS_ROOT, "root may look everywhere")
+    def test_what_only_root_may_see(self):
+        site = self.site()
+        site.write()
+        os.chmod(site.path("/var/lib/sasl-lmdb"), 0)
+        self.addCleanup(os.chmod, site.path("/var/lib/sasl-lmdb"), 0o755)
+        self.assertEqual(self.ids(site), {"cannot-look"})
+
+    @unittest.skipUnless(AS_ROOT, "only root can become somebody else")
+    def test_what_only_root_may_see_as_somebody_else(self):
+        site = self.site()
+        site.write()
+        os.chmod(site.path("/var/lib/sasl-lmdb"), 0o700)
+        done = toolkit.run([toolkit.TOOL, "doctor", "--root", site.root, "--json"],
+                           user=65534, group=65534, extra_groups=[])
+        found = json.loads(done.out)["findings"]
+        self.assertEqual({f["id"] for f in found} - {"plugin-writable"}, {"cannot-look"}, found)
+
+
+class Commands(DoctorTest):
+    """What is printed for a shell means what it says there."""
+
+    def mend(self, site, wanted):
+        return [f["mend"] for f in self.findings(site) if f["id"] == wanted][0]
+
+    def test_words_are_quoted(self):
+        site = self.site()
+        site.conf["mech_list"] = "PLAIN LOGIN $(touch${IFS}x)"
+        site.main["import_environment"] = "SASL_PATH=/p'l;ugins"
+        site.write()
+        mend = self.mend(site, "plugin-directory")
+        self.assertEqual(mend, "install -d -m 755 '/p'\\''l;ugins' && install -m 644 "
+                               "build/release/plugins/*.so '/p'\\''l;ugins'/")
+
+    def test_quotes_inside_quotes(self):
+        site = self.site(imap=True, postfix=False)
+        site.imapd["loginrealms"] = "a'; touch x; echo 'b"
+        site.write()
+        echo = self.mend(site, "imap-realm").split(" >> ")[0]
+        done = toolkit.run(["sh", "-c", echo], cwd=self.directory)
+        self.assertEqual(done.out, b"loginrealms: a'; touch x; echo 'b example.org\n")
+        self.assertFalse(os.path.exists(os.path.join(self.directory, "x")))
+
+    def test_control_characters_are_escaped(self):
+        site = self.site()
+        site.conf["auxprop_plugin"] = "lmdb \x1b[2Jx\x9bK"
+        site.write()
+        result = site.doctor()
+        self.assertEqual(result.status, 1)
+        self.assertIn(b"\\x1b[2J", result.out)
+        self.assertNotIn(b"\x1b", result.out)
+
+    def test_they_mend(self):
+        """Some of the commands, run where the files are."""
+        for wanted, change in (
+            ("writable", lambda s: s.conf.update(lmdb_writable="yes")),
+            ("nolock", lambda s: s.conf.update(lmdb_nolock="yes")),
+            ("mech-ntlm", lambda s: (s.conf.update(mech_list=s.conf["mech_list"] + " NTLM"),
+                                     s.plugins[PLUGINS].update({"libntlm.so": THEIRS}))),
+            ("mech-verifier", lambda s: s.conf.update(mech_list="CRAM-MD5 " +
+                                                      s.conf["mech_list"])),
+            ("mech-unset", lambda s: (s.conf.pop("mech_list"))),
+            ("not-ours", lambda s: (s.conf.update(auxprop_plugin="sasldb"),
+                                    s.plugins[PLUGINS].update({"libsasldb.so": THEIRS}))),
+            ("conf-never-read", lambda s: setattr(s, "conf_path", "/etc/sasl2/smtpd.conf")),
+            ("key-exposed", lambda s: later(s, lambda t: os.chmod(t.path(KEY), 0o644))),
+            ("pwcheck", lambda s: s.conf.update(pwcheck_method="alwaystrue")),
+            ("plugin-suffix", lambda s: s.plugins[PLUGINS].update(
+                {"liblogin.so.3": s.plugins[PLUGINS].pop("liblogin.so")})),
+        ):
+            with self.subTest(wanted):
+                site = self.site()
+                change(site)
+                site.write()
+                # Paths of the machine are paths below the root here.
+                mend = re.sub(r"(?<=[ ])/(etc|usr|var)/", site.root + r"/\1/",
+                              self.mend(site, wanted))
+                done = toolkit.run(["sh", "-c", mend])
+                self.assertEqual(done.status, 0, (mend, done))
+                self.assertNotIn(wanted, self.ids(site), mend)
+
+
+class Hostile(DoctorTest):
+    def test_files_that_are_none(self):
+        """A FIFO, a socket, a device, a loop of links, a directory: told, and nothing hangs."""
+        def socket_at(path):
+            with socket.socket(socket.AF_UNIX) as sock:
+                cwd = os.getcwd()
+                os.chdir(os.path.dirname(path))
+                sock.bind(os.path.basename(path))
+                os.chdir(cwd)
+
+        for name in ("/etc/postfix/main.cf", "/etc/postfix/master.cf",
+                     "/etc/postfix/sasl/smtpd.conf"):
+            for make in (os.mkfifo, os.mkdir, socket_at,
+                         lambda p: os.symlink("/dev/zero", p),
+                         lambda p: os.symlink(os.path.basename(p), p)):
+                site = self.site()
+                site.store_path = None
+                site.write()
+                os.unlink(site.path(name))
+                make(site.path(name))
+                ids = self.ids(site)
+                self.assertTrue(ids & {"unreadable", "conf-missing", "nothing-found"}, ids)
+
+    def test_everything_else_may_be_strange(self):
+        """Files the doctor only glances at do not stop it."""
+        site = self.site(imap=True)
+        site.write()
+        for name in ("/etc/passwd", "/etc/group", "/etc/hostname", "/etc/saslauthd.conf",
+                     "/etc/sasldb2", "/etc/fail2ban/jail.conf", "/proc/1/comm",
+                     "/etc/default/cyrus-imapd", "/sys/fs/selinux/enforce", "/etc/os-release"):
+            site.mkdir(os.path.dirname(name))
+            if os.path.exists(site.path(name)):
+                os.unlink(site.path(name))
+            os.mkfifo(site.path(name))
+        self.ids(site)
+
+    def test_settings_that_grow(self):
+        site = self.site()
+        site.main["a0"] = "x" * 1000
+        for i in range(1, 40):
+            site.main[f"a{i}"] = f"$a{i - 1} " * 20
+        site.main["e0"] = ""
+        for i in range(1, 16):
+            site.main[f"e{i}"] = f"${{e{i - 1}}}" * 50
+        site.main["mynetworks"] = "$a39 $e15 ${a ${b ${"
+        site.main["loop"] = "$loop"
+        site.main["smtpd_sasl_local_domain"] = "$loop$$mydomain"
+        site.write()
+        self.ids(site)
+
+    def test_many_lines_and_long_ones(self):
+        site = self.site()
+        site.write()
+        for contents in ("a: b\n" * 100000, "x" * 1000000, "x: " + "y" * 1000000, "\n" * 900000,
+                         "\0" * 1000, "mech_list: " + "PLAIN " * 10000, "\xff\xfe: \xff\n",
+                         "auxprop_plugin: " + ", ".join(f"p{i}" for i in range(200))):
+            site.file("/etc/postfix/sasl/smtpd.conf", contents)
+            self.ids(site)
+            site.file("/etc/postfix/main.cf", contents.replace(":", "="))
+            self.ids(site)
+            site.file("/etc/postfix/main.cf",
+                      "".join(f"{k} = {v}\n" for k, v in site.main.items()))
+
+    def test_master_lines(self):
+        site = self.site()
+        site.write()
+        for line in ("smtp", "smtp inet n - y - -", "smtp inet n - y - - smtpd -o",
+                     "smtp inet n - y - - smtpd -o {", "smtp inet n - y - - smtpd -o { x",
+                     "smtp inet n - y - - smtpd -o }", "smtp inet n - y - - { smtpd",
+                     "{{{{ inet n - y - - smtpd -o{a=b}", " smtp inet n - y - - smtpd",
+                     "smtp inet n - y - - /x/y/smtpd -oa=b -v -o c=d" * 300):
+            site.file("/etc/postfix/master.cf", line + "\n")
+            self.ids(site)
+
+    def test_a_store_that_damages(self):
+        """A store whose pages lead nowhere ends a process of its own, not the doctor."""
+        site = self.site()
+        site.users = [(f"user{i}", "example.org") for i in range(40)]
+        site.write()
+        size = os.path.getsize(site.path(STORE))
+        with open(site.path(STORE), "r+b") as file:
+            file.seek(2 * 4096)
+            file.write(b"\xff" * (size - 2 * 4096))
+        self.assertIn("store-bad", self.ids(site))
+
+    def test_nothing_is_changed(self):
+        site = self.site(imap=True)
+        site.write()
+        lock = STORE + "-lock"
+
+        def state():
+            found = {}
+            for directory, _, files in os.walk(site.root):
+                for name in files:
+                    path = os.path.join(directory, name)
+                    st = os.stat(path)
+                    # Whoever reads a store writes its lock file.
+                    contents = b"" if path.endswith(lock) else toolkit.contents(path)
+                    found[path] = (contents, st.st_mode, st.st_uid, st.st_gid, st.st_ino)
+            return found
+
+        before = state()
+        self.ids(site)
+        self.assertEqual(state(), before)
+
+
+class Usage(DoctorTest):
+    def test_wrong_usage(self):
+        for arguments in (["a", "b"], [""], ["../x"], ["--root"], ["--frobnicate"]):
+            self.assert_one_line(toolkit.run([toolkit.TOOL, "doctor", *arguments]), 2)
+
+    def test_no_such_root(self):
+        self.assert_one_line(toolkit.run([toolkit.TOOL, "doctor", "--root", "/nowhere"]), 3,
+                             "/nowhere")
+
+    def test_a_service_that_is_not_there(self):
+        site = self.site(postfix=False)
+        site.write()
+        self.assertEqual(self.ids(site, "postfix"), {"unreadable"})
+        self.assertEqual(self.ids(site, "imapd"), {"unreadable"})
+
+    def test_other_places(self):
+        site = self.site(imap=True)
+        site.write()
+        os.rename(site.path("/etc/postfix"), site.path("/etc/postfix-out"))
+        os.rename(site.path("/etc/imapd.conf"), site.path("/etc/imapd-2.conf"))
+        self.assertEqual(self.ids(site, "--postfix", "/etc/postfix-out", "--imapd",
+                                  "/etc/imapd-2.conf"), {"legacy"})
+
+    def test_lost_output(self):
+        site = self.site()
+        site.write()
+        for options in ([], ["--json"], ["--list"]):
+            with open("/dev/full", "wb") as full:
+                done = toolkit.subprocess.run(
+                    [toolkit.TOOL, "doctor", "--root", site.root, *options], stdout=full,
+                    stderr=toolkit.subprocess.PIPE, timeout=60)
+            self.assertEqual(done.returncode, 3, options)
+
+
+if __name__ == "__main__":
+    toolkit.main()

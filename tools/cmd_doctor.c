@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sasl-lmdb doctor: says what will fail, and the command that mends it. Changes nothing. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor.h"
+
+enum {
+    OPTION_JSON = TOOL_LONG_ONLY,
+    OPTION_ROOT,
+    OPTION_POSTFIX,
+    OPTION_IMAPD,
+    OPTION_LIST, /* for the tests: the findings there are */
+};
+
+static const struct option longs[] = {{"root", required_argument, NULL, OPTION_ROOT},
+                                      {"postfix", required_argument, NULL, OPTION_POSTFIX},
+                                      {"imapd", required_argument, NULL, OPTION_IMAPD},
+                                      {"list", no_argument, NULL, OPTION_LIST},
+                                      {"json", no_argument, NULL, OPTION_JSON},
+                                      TOOL_COMMON_OPTIONS};
+
+static const char usage[] =
+    "Usage: sasl-lmdb doctor [OPTION]... [SERVICE]\n"
+    "Reads what there is - Postfix's and Cyrus IMAP's configuration, SASL configuration files,\n"
+    "plugins, the store and its key, groups, running processes, fail2ban - and says what will\n"
+    "fail or is unsafe, with the command that mends it. Changes nothing. SERVICE is postfix,\n"
+    "imap, or the name of another program's SASL configuration (NAME.conf); without it both of\n"
+    "the first that are there.\n"
+    "\n"
+    "      --postfix DIRECTORY   where main.cf is (default /etc/postfix)\n"
+    "      --imapd FILE          imapd.conf (default /etc/imapd.conf)\n"
+    "      --root DIRECTORY      everything below this directory, as in a container's image\n"
+    "      --json                the findings as a JSON object\n"
+    "  -f STORE, -k KEYFILE      the store where no server names one, below the root too\n"
+    "\n"
+    "Exit status: 0 nothing is wrong (notes do not count), 1 something is, 2 wrong usage,\n"
+    "3 the system failed.\n";
+
+static void check_application(struct doctor *d, const struct application *a)
+{
+    doctor_check_conf(d, a);
+    doctor_check_saslauthd(d, a);
+    doctor_check_plugins(d, a);
+    doctor_check_mechanisms(d, a);
+    if (a->server == SERVER_IMAPD) {
+        doctor_check_imapd(d, a);
+    }
+    if (a->uses_store) {
+        doctor_check_access(d, a);
+        doctor_check_store(d, a->store_path, a->key_path, a->label);
+    }
+}
+
+/* The realm of a name without one, at an smtpd. */
+static void check_realm(struct doctor *d, const struct postfix_service *service)
+{
+    const char *realm = postfix_get(&d->postfix, service, "smtpd_sasl_local_domain");
+    const char *name = postfix_get(&d->postfix, service, "smtpd_sasl_path");
+    if (*realm == '\0') {
+        realm = postfix_get(&d->postfix, service, "myhostname");
+    }
+    for (const struct application *a = d->applications; a != NULL; a = a->next) {
+        if (a->server == SERVER_POSTFIX && strcmp(a->name, name) == 0) {
+            doctor_check_realm(d, a, realm);
+        }
+    }
+}
+
+static void check_services(struct doctor *d)
+{
+    bool auth = false;
+    for (const struct postfix_service *s = d->postfix.services; s != NULL; s = s->next) {
+        auth = auth || postfix_is_on(&d->postfix, s, "smtpd_sasl_auth_enable");
+        doctor_check_postfix(d, s);
+        doctor_check_relay(d, s);
+        if (postfix_is_on(&d->postfix, s, "smtpd_sasl_auth_enable")) {
+            check_realm(d, s);
+        }
+    }
+    if (!auth && d->postfix.master_error == 0) {
+        doctor_say(d, DOCTOR_AUTH_OFF, d->postfix_at, NULL);
+    }
+}
+
+/* A store that no server names is looked at too: it may be what they are to read. */
+static void check_default_store(struct doctor *d)
+{
+    bool is_there = doctor_exists(&d->files, d->tool->store_path);
+    if (is_there) {
+        doctor_report_looked_at(&d->report,
+                                arena_format(&d->arena, "store: %s", d->tool->store_path));
+        doctor_check_store(d, d->tool->store_path, d->tool->key_path, d->tool->program);
+    } else if (d->report.looked_at == NULL) {
+        doctor_say(d, DOCTOR_NOTHING_FOUND, d->postfix_at, d->imapd_at, d->tool->store_path, NULL);
+    }
+}
+
+static int examine(struct doctor *d, bool json)
+{
+    d->report.arena = &d->arena;
+    doctor_gather(d);
+    if (d->have_postfix) {
+        check_services(d);
+    }
+    bool named = false;
+    for (const struct application *a = d->applications; a != NULL; a = a->next) {
+        named = named || a->uses_store;
+        check_application(d, a);
+    }
+    if (!named) {
+        check_default_store(d);
+    }
+    doctor_check_leftovers(d);
+    doctor_check_fail2ban(d);
+    if (d->arena.lost) {
+        tool_report(d->tool, AUTH_NO_MEMORY, NULL, "report");
+    }
+    if (d->failed || d->arena.lost || doctor_report_print(&d->report, d->tool, json) != AUTH_OK) {
+        return TOOL_FAILED;
+    }
+    return d->report.counts[DOCTOR_ERROR] + d->report.counts[DOCTOR_WARNING] > 0 ? TOOL_REFUSED
+                                                                                 : TOOL_DONE;
+}
+
+/* Without slashes at the end; "/" becomes "". */
+static const char *take_root(struct doctor *d, const char *root)
+{
+    char whole[PATH_MAX];
+    if (realpath(root, whole) == NULL) {
+        return NULL;
+    }
+    return strcmp(whole, "/") == 0 ? "" : arena_copy(&d->arena, slice_str(whole));
+}
+
+static int run(struct tool *tool, int argc, char **argv)
+{
+    const struct tool_options options = {":" TOOL_COMMON_LETTERS, longs};
+    struct doctor *d = calloc(1, sizeof *d);
+    const char *root = "/";
+    bool json = false;
+    bool list = false;
+    int option;
+    int code = TOOL_DONE;
+    if (d == NULL) {
+        tool_report(tool, AUTH_NO_MEMORY, NULL, "doctor");
+        return TOOL_FAILED;
+    }
+    d->tool = tool;
+    d->postfix_at = "/etc/postfix";
+    d->imapd_at = "/etc/imapd.conf";
+    while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
+        switch (option) {
+        case OPTION_ROOT:
+            root = optarg;
+            break;
+        case OPTION_POSTFIX:
+            d->postfix_at = optarg;
+            break;
+        case OPTION_IMAPD:
+            d->imapd_at = optarg;
+            break;
+        case OPTION_LIST:
+            list = true;
+            break;
+        default:
+            json = true;
+            break;
+        }
+    }
+    if (option == TOOL_OPTIONS_STOP) {
+        goto out;
+    }
+    if (argc - optind > 1) {
+        code = tool_usage_error(tool, "takes one service at most");
+        goto out;
+    }
+    d->service = argc > optind ? argv[optind] : NULL;
+    if (list) {
+        doctor_report_list();
+        goto out;
+    }
+    if (d->service != NULL && (*d->service == '\0' || strchr(d->service, '/') != NULL)) {
+        code = tool_usage_error(tool, "\"%s\" is not a service's name", d->service);
+        goto out;
+    }
+    d->files.root = take_root(d, root);
+    if (d->files.root == NULL) {
+        tool_say(tool, "%s: %m", root);
+        code = TOOL_FAILED;
+        goto out;
+    }
+    code = examine(d, json);
+
+out:
+    arena_release(&d->arena);
+    free(d);
+    return code;
+}
+
+const struct verb verb_doctor = {
+    .name = "doctor",
+    .summary = "say what will fail in servers that use a store, and what mends it",
+    .usage = usage,
+    .run = run,
+};

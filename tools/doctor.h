@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sasl-lmdb doctor: reads what is there and says what will fail. It changes nothing.
+ *
+ *   doctor_files, _settings, _postfix, _people, _processes, _plugins, _store   read one kind of
+ *                                thing each and judge nothing
+ *   doctor_gather.c              makes applications of it
+ *   doctor_check_*.c             judge: each function looks for a few findings
+ *   doctor_findings.c            every sentence, with its command
+ *   doctor_report.c              prints
+ */
+#ifndef SASL_LMDB_DOCTOR_H
+#define SASL_LMDB_DOCTOR_H
+
+#include <stdbool.h>
+
+#include "doctor_arena.h"
+#include "doctor_files.h"
+#include "doctor_people.h"
+#include "doctor_plugins.h"
+#include "doctor_postfix.h"
+#include "doctor_processes.h"
+#include "doctor_report.h"
+#include "doctor_settings.h"
+#include "doctor_store.h"
+#include "tool.h"
+
+enum server { SERVER_POSTFIX, SERVER_IMAPD, SERVER_OTHER };
+
+/* A program that logs people in through libsasl2, with one SASL configuration. */
+struct application {
+    struct application *next;
+    enum server server;
+    const char *label;     /* "Postfix", "Cyrus IMAP", "slapd" */
+    const char *name;      /* of its configuration file, without .conf */
+    const char *unit;      /* of systemd */
+    const char *prefix;    /* of SASL options in its configuration: "sasl_" or "" */
+    const char *conf_path; /* the file that is read; NULL if there is none */
+    struct settings conf;
+    const char *sasl_path; /* NULL: libsasl2's own directories */
+    struct plugins plugins;
+    const char *offered; /* mechanisms it will offer, separated by spaces */
+    bool opens_as_root;  /* initialises its plugins as root */
+    bool chroot;         /* some of its processes look things up in queue */
+    const char *queue;   /* the directory they are confined to */
+    struct person user;  /* whom it becomes; user.known is false if nobody knows */
+    struct process *processes;
+    bool uses_store;
+    const char *store_path;
+    const char *key_path;
+    const struct store_counts *counts; /* NULL: not to be had */
+};
+
+struct doctor {
+    const struct tool *tool;
+    struct doctor_files files;
+    struct arena arena;
+    struct doctor_report report;
+    const char *service;    /* NULL: whatever is there */
+    const char *postfix_at; /* directory of main.cf */
+    const char *imapd_at;   /* imapd.conf */
+    struct postfix postfix;
+    bool have_postfix;
+    struct settings imapd;
+    bool have_imapd;
+    struct application *applications;
+    struct store_view *stores;
+    bool failed; /* told */
+};
+
+/* Adds a finding: words for %1, %2, ..., then NULL. */
+void doctor_say(struct doctor *d, enum doctor_id id, ...) __attribute__((sentinel));
+
+/* The value of a SASL option of an application; NULL if it has none. */
+const char *application_option(struct doctor *d, const struct application *application,
+                               const char *option);
+
+/* The counts of a store, made once for each. NULL, and d->failed, if they could not be made. */
+const struct store_counts *doctor_counts(struct doctor *d, const char *path, const char *key_path);
+
+/* Finds the servers there are, or the one that is asked for. Says what it could not read. */
+void doctor_gather(struct doctor *d);
+void doctor_gather_postfix(struct doctor *d);
+void doctor_gather_others(struct doctor *d);
+
+/* Fills what follows from conf, sasl_path and the machine; in doctor_gather.c. */
+struct application *doctor_add_application(struct doctor *d, enum server server, const char *name);
+void doctor_complete_application(struct doctor *d, struct application *application);
+
+void doctor_check_postfix(struct doctor *d, const struct postfix_service *service);
+void doctor_check_relay(struct doctor *d, const struct postfix_service *service);
+void doctor_check_conf(struct doctor *d, const struct application *application);
+void doctor_check_saslauthd(struct doctor *d, const struct application *application);
+void doctor_check_plugins(struct doctor *d, const struct application *application);
+void doctor_check_mechanisms(struct doctor *d, const struct application *application);
+void doctor_check_realm(struct doctor *d, const struct application *application, const char *realm);
+void doctor_check_imapd(struct doctor *d, const struct application *application);
+void doctor_check_access(struct doctor *d, const struct application *application);
+void doctor_check_store(struct doctor *d, const char *path, const char *key_path,
+                        const char *reader);
+void doctor_check_leftovers(struct doctor *d);
+void doctor_check_fail2ban(struct doctor *d);
+
+#endif

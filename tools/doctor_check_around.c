@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Around the servers: what was left of other ways to keep passwords, and who reads the log. */
+#include <string.h>
+#include <strings.h>
+
+#include "doctor.h"
+
+/* --- what was left --- */
+
+enum { SASLDB_MAX = 64 * 1024 * 1024 /* bytes */ };
+
+static bool any_has(struct doctor *d, const char *option, const char *word)
+{
+    for (const struct application *a = d->applications; a != NULL; a = a->next) {
+        const char *list = application_option(d, a, option);
+        if (list != NULL && settings_list_has(list, word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* sasl2-bin makes an empty one; a password's row is called userPassword. */
+static void check_sasldb(struct doctor *d, const char *path)
+{
+    static const char row[] = "userPassword";
+    struct buf file;
+    buf_init(&file, SASLDB_MAX);
+    if (doctor_read(&d->files, path, &file) == 0 && file.n > 0 &&
+        memmem(file.p, file.n, row, sizeof row - 1) != NULL) {
+        doctor_say(d, DOCTOR_SASLDB_LEFT, path, NULL);
+    }
+    buf_release(&file);
+}
+
+static void check_saslauthd_conf(struct doctor *d)
+{
+    static const char path[] = "/etc/saslauthd.conf";
+    static const char *const secrets[] = {"ldap_password", "ldap_bind_pw"};
+    struct settings conf = {.first = NULL};
+    struct buf text;
+    buf_init(&text, DOCTOR_CONF_MAX);
+    if (doctor_read(&d->files, path, &text) == 0) {
+        settings_take_sasl(&conf, &d->arena, buf_slice(&text));
+    }
+    buf_release(&text);
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
+        if (settings_first(&conf, secrets[i]) != NULL) {
+            doctor_say(d, DOCTOR_SASLAUTHD_LEFT, path, NULL);
+        }
+    }
+}
+
+void doctor_check_leftovers(struct doctor *d)
+{
+    const char *queue = d->have_postfix ? postfix_get(&d->postfix, NULL, "queue_directory") : "";
+    bool uses_store = false;
+    for (const struct application *a = d->applications; a != NULL; a = a->next) {
+        uses_store = uses_store || a->uses_store;
+        if (a->uses_store && *queue != '\0') {
+            const char *copy = arena_format(&d->arena, "%s%s", queue, a->store_path);
+            if (doctor_exists(&d->files, copy)) {
+                doctor_say(d, DOCTOR_STORE_IN_JAIL, copy, NULL);
+            }
+        }
+    }
+    if (!uses_store) {
+        return;
+    }
+    if (!any_has(d, "auxprop_plugin", "sasldb")) {
+        check_sasldb(d, "/etc/sasldb2");
+        check_sasldb(d, "/etc/sasl2/sasldb2");
+        if (*queue != '\0') {
+            check_sasldb(d, arena_format(&d->arena, "%s/etc/sasldb2", queue));
+        }
+    }
+    if (!any_has(d, "pwcheck_method", "saslauthd")) {
+        static const char cache[] = "/run/saslauthd/cache.mmap"; /* hashes of what was typed */
+        const char *inside = arena_format(&d->arena, "%s/var%s", queue, cache);
+        check_saslauthd_conf(d);
+        if (doctor_exists(&d->files, cache)) {
+            doctor_say(d, DOCTOR_SASLAUTHD_LEFT, cache, NULL);
+        }
+        if (*queue != '\0' && doctor_exists(&d->files, inside)) {
+            doctor_say(d, DOCTOR_SASLAUTHD_LEFT, inside, NULL);
+        }
+    }
+}
+
+/* --- fail2ban --- */
+
+struct jail {
+    struct jail *next;
+    const char *name;
+    const char *filter; /* NULL: the filter of its name */
+    const char *mode;
+    bool enabled;
+};
+
+struct jails {
+    struct doctor *d;
+    struct jail *first;
+    bool enabled; /* what [DEFAULT] says */
+};
+
+static struct jail *find_jail(struct jails *jails, struct slice name)
+{
+    struct jail **end = &jails->first;
+    for (; *end != NULL; end = &(*end)->next) {
+        if (slice_equal_str(name, (*end)->name)) {
+            return *end;
+        }
+    }
+    *end = arena_new(&jails->d->arena, sizeof **end);
+    if (*end != NULL) {
+        (*end)->name = arena_copy(&jails->d->arena, name);
+        (*end)->enabled = jails->enabled;
+        (*end)->mode = "";
+    }
+    return *end;
+}
+
+static void take_jail_option(struct jails *jails, struct jail *jail, struct slice name,
+                             struct slice value)
+{
+    const char *text = arena_copy(&jails->d->arena, settings_trim(value));
+    name = settings_trim(name);
+    if (jail == NULL) {
+        if (slice_equal_str(name, "enabled")) {
+            jails->enabled = setting_is_on(text);
+        }
+    } else if (slice_equal_str(name, "enabled")) {
+        jail->enabled = setting_is_on(text);
+    } else if (slice_equal_str(name, "filter")) {
+        jail->filter = text;
+    } else if (slice_equal_str(name, "mode")) {
+        jail->mode = text;
+    }
+}
+
+/* Later files overrule earlier ones. */
+static void take_jails(struct jails *jails, const char *path)
+{
+    struct jail *jail = NULL;
+    struct buf text;
+    buf_init(&text, DOCTOR_CONF_MAX);
+    struct slice rest = {NULL, 0};
+    if (doctor_read(&jails->d->files, path, &text) == 0) {
+        rest = buf_slice(&text);
+    }
+    struct slice line;
+    while (settings_line(&rest, &line)) {
+        struct slice name;
+        line = settings_trim(line);
+        if (line.n == 0 || line.p[0] == '#' || line.p[0] == ';') {
+            continue;
+        }
+        if (slice_take_literal(&line, "[") && slice_take_until(&line, ']', &name)) {
+            jail = slice_equal_str(name, "DEFAULT") ? NULL : find_jail(jails, name);
+        } else if (slice_take_until(&line, '=', &name)) {
+            take_jail_option(jails, jail, name, line);
+        }
+    }
+    buf_release(&text);
+}
+
+static void take_directory(struct jails *jails, const char *suffix)
+{
+    static const char directory[] = "/etc/fail2ban/jail.d";
+    struct doctor *d = jails->d;
+    size_t n = strlen(suffix);
+    for (const char **name = doctor_names(&d->files, directory, &d->arena); *name != NULL; name++) {
+        size_t length = strlen(*name);
+        if (length > n && strcmp(*name + length - n, suffix) == 0) {
+            take_jails(jails, arena_format(&d->arena, "%s/%s", directory, *name));
+        }
+    }
+}
+
+enum watch { WATCH_NOTHING, WATCH_STOCK, WATCH_OURS, WATCH_OTHER };
+
+/* What an enabled jail sees of failed logins. */
+static enum watch watches(const struct jail *jail)
+{
+    const char *filter = jail->filter == NULL ? jail->name : jail->filter;
+    const char *mode = strstr(filter, "%(mode)s") != NULL ? jail->mode : filter;
+    bool is_postfix = strncmp(filter, "postfix", strlen("postfix")) == 0 &&
+                      (filter[strlen("postfix")] == '\0' || filter[strlen("postfix")] == '[');
+    if (strncmp(filter, "sasl-lmdb", strlen("sasl-lmdb")) == 0) {
+        return WATCH_OURS;
+    }
+    if (is_postfix) {
+        return strstr(mode, "auth") != NULL || strstr(mode, "aggressive") != NULL ||
+                       strstr(mode, "extra") != NULL
+                   ? WATCH_STOCK
+                   : WATCH_NOTHING;
+    }
+    return strstr(filter, "sasl") != NULL || strstr(jail->name, "sasl") != NULL ? WATCH_OTHER
+                                                                                : WATCH_NOTHING;
+}
+
+/* Offered mechanisms that fail2ban's filter "postfix" has no pattern for. */
+static const char *unseen_mechanisms(struct doctor *d)
+{
+    static const char seen[] = "PLAIN LOGIN CRAM-MD5 DIGEST-MD5";
+    const char *unseen = "";
+    for (const struct application *a = d->applications; a != NULL; a = a->next) {
+        struct slice rest = slice_str(a->offered);
+        struct slice word;
+        while (settings_word(&rest, " ", &word)) {
+            const char *name = arena_copy(&d->arena, word);
+            if (!settings_list_has(seen, name) && !settings_list_has(unseen, name)) {
+                unseen =
+                    arena_format(&d->arena, "%s%s%s", unseen, *unseen == '\0' ? "" : " ", name);
+            }
+        }
+    }
+    return unseen;
+}
+
+static void judge_jails(struct doctor *d, const struct jails *jails)
+{
+    static const char filter[] = "/etc/fail2ban/filter.d/sasl-lmdb.conf";
+    const char *stock = NULL;
+    bool ours = false;
+    bool other = false;
+    for (const struct jail *jail = jails->first; jail != NULL; jail = jail->next) {
+        enum watch watch = jail->enabled ? watches(jail) : WATCH_NOTHING;
+        ours = ours || watch == WATCH_OURS;
+        other = other || watch == WATCH_OTHER;
+        stock = watch == WATCH_STOCK ? jail->name : stock;
+    }
+    const char *unseen = unseen_mechanisms(d);
+    if (ours && !doctor_exists(&d->files, filter)) {
+        doctor_say(d, DOCTOR_FAIL2BAN_FILTER, filter, NULL);
+    }
+    if (ours && stock != NULL) {
+        doctor_say(d, DOCTOR_FAIL2BAN_TWICE, stock, NULL);
+    } else if (stock != NULL && *unseen != '\0') {
+        doctor_say(d, DOCTOR_FAIL2BAN_BLIND, stock, unseen, NULL);
+    } else if (stock == NULL && !ours && !other) {
+        doctor_say(d, DOCTOR_FAIL2BAN_OFF, NULL);
+    }
+}
+
+void doctor_check_fail2ban(struct doctor *d)
+{
+    struct jails jails = {.d = d};
+    if (!d->have_postfix || d->applications == NULL ||
+        !doctor_exists(&d->files, "/etc/fail2ban/jail.conf")) {
+        return;
+    }
+    take_jails(&jails, "/etc/fail2ban/jail.conf");
+    take_directory(&jails, ".conf");
+    take_jails(&jails, "/etc/fail2ban/jail.local");
+    take_directory(&jails, ".local");
+    judge_jails(d, &jails);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The SASL configuration of an application, and saslauthd where that is asked. */
+#include <string.h>
+
+#include "doctor.h"
+
+/* --- auxprop --- */
+
+/* The file of an auxprop plugin is called after it, except ours. */
+static const char *plugin_file(struct doctor *d, const char *name)
+{
+    return strcmp(name, "lmdb") == 0 ? "libsasllmdb.so" : arena_format(&d->arena, "lib%s.so", name);
+}
+
+static bool has_plugin(const struct application *a, const char *name)
+{
+    return plugins_named(&a->plugins, strcmp(name, "lmdb") == 0 ? "sasllmdb" : name) != NULL;
+}
+
+static const char *first_directory(const struct application *a)
+{
+    return a->plugins.n_directories == 0 ? "/usr/lib/sasl2" : a->plugins.directories[0];
+}
+
+static void check_auxprop_list(struct doctor *d, const struct application *a, const char *list)
+{
+    struct slice rest = slice_str(list);
+    struct slice word;
+    const char *others = "";
+    bool lmdb = false;
+    while (settings_word(&rest, " \t,", &word)) {
+        const char *name = arena_copy(&d->arena, word);
+        bool ours = strcmp(name, "lmdb") == 0;
+        lmdb = lmdb || ours;
+        if (!ours) {
+            others = arena_format(&d->arena, "%s%s%s", others, *others == '\0' ? "" : " ", name);
+        }
+        if (ours && !has_plugin(a, name)) {
+            doctor_say(d, DOCTOR_PLUGIN_MISSING, a->label, plugins_directories(&a->plugins),
+                       first_directory(a), NULL);
+        } else if (!has_plugin(a, name)) {
+            doctor_say(d, DOCTOR_AUXPROP_UNKNOWN, a->label, a->conf_path, name,
+                       plugin_file(d, name), first_directory(a), NULL);
+        }
+    }
+    if (!lmdb) {
+        doctor_say(d, DOCTOR_NOT_OURS, a->label, a->conf_path, list, NULL);
+    } else if (*others != '\0') {
+        doctor_say(d, DOCTOR_AUXPROP_BESIDE, a->label, a->conf_path, others, NULL);
+    }
+}
+
+static void check_switches(struct doctor *d, const struct application *a)
+{
+    if (a->uses_store && setting_is_on(application_option(d, a, "lmdb_writable"))) {
+        doctor_say(d, DOCTOR_WRITABLE, a->label, a->conf_path, NULL);
+    }
+    if (a->server == SERVER_POSTFIX &&
+        setting_is_on(application_option(d, a, "lmdb_require_tls"))) {
+        doctor_say(d, DOCTOR_REQUIRE_TLS, a->conf_path, d->postfix_at, NULL);
+    }
+}
+
+static void check_paths(struct doctor *d, const struct application *a)
+{
+    if (a->uses_store && strcmp(a->store_path, d->tool->store_path) != 0 &&
+        doctor_exists(&d->files, d->tool->store_path)) {
+        doctor_say(d, DOCTOR_STORE_ELSEWHERE, a->label, a->store_path, d->tool->store_path,
+                   a->key_path, NULL);
+    }
+}
+
+void doctor_check_conf(struct doctor *d, const struct application *a)
+{
+    if (a->conf_path == NULL) {
+        return;
+    }
+    if (a->conf.bad_line != 0) {
+        doctor_say(d, DOCTOR_CONF_SYNTAX, a->conf_path, arena_number(&d->arena, a->conf.bad_line),
+                   a->conf.bad, NULL);
+        return;
+    }
+    const char *list = application_option(d, a, "auxprop_plugin");
+    if (list != NULL) {
+        check_auxprop_list(d, a, list);
+    } else {
+        doctor_say(d, DOCTOR_AUXPROP_UNSET, a->label, a->conf_path, a->prefix, NULL);
+    }
+    check_switches(d, a);
+    check_paths(d, a);
+}
+
+/* --- saslauthd --- */
+
+static bool asks(struct doctor *d, const struct application *a, const char *method)
+{
+    const char *list = application_option(d, a, "pwcheck_method");
+    return list == NULL ? strcmp(method, "auxprop") == 0 : settings_list_has(list, method);
+}
+
+static const char *socket_directory(struct doctor *d, const struct application *a)
+{
+    const char *path = application_option(d, a, "saslauthd_path");
+    if (path == NULL) {
+        return doctor_is_directory(&d->files, "/run/saslauthd") ? "/run/saslauthd"
+                                                                : "/var/run/saslauthd";
+    }
+    size_t n = strlen(path);
+    size_t cut = strlen("/mux");
+    return n > cut && strcmp(path + n - cut, "/mux") == 0
+               ? arena_copy(&d->arena, slice_of(path, n - cut))
+               : path;
+}
+
+static void check_socket(struct doctor *d, const struct application *a)
+{
+    const char *directory = socket_directory(d, a);
+    const char *barrier = "";
+    if (a->chroot) {
+        /* Inside, /var/run is a directory of its own or nothing. */
+        const char *inside =
+            application_option(d, a, "saslauthd_path") == NULL ? "/var/run/saslauthd" : directory;
+        directory = arena_format(&d->arena, "%s%s", a->queue, inside);
+    }
+    const char *socket = arena_format(&d->arena, "%s/mux", directory);
+    if (!doctor_exists(&d->files, socket)) {
+        if (a->chroot) {
+            doctor_say(d, DOCTOR_SASLAUTHD_CHROOT, a->label, socket, directory, NULL);
+        } else {
+            doctor_say(d, DOCTOR_SASLAUTHD_SOCKET, a->label, socket, NULL);
+        }
+        return;
+    }
+    struct stat st;
+    if (a->user.known &&
+        !person_may(&d->files, &d->arena, &a->user, socket, WANT_WRITE, &barrier) &&
+        doctor_stat(&d->files, barrier, &st) == 0) {
+        doctor_say(d, DOCTOR_SASLAUTHD_DENIED, a->label, socket, barrier, a->user.name,
+                   group_name(&d->files, &d->arena, st.st_gid), NULL);
+    }
+}
+
+static void check_saslauthd_mechanisms(struct doctor *d, const struct application *a)
+{
+    struct slice rest = slice_str(a->offered);
+    struct slice word;
+    const char *others = "";
+    while (settings_word(&rest, " ", &word)) {
+        if (!slice_equal_str(word, "PLAIN") && !slice_equal_str(word, "LOGIN")) {
+            others = arena_format(&d->arena, "%s%s%.*s", others, *others == '\0' ? "" : " ",
+                                  (int)word.n, (const char *)word.p);
+        }
+    }
+    if (*others != '\0') {
+        doctor_say(d, DOCTOR_SASLAUTHD_MECHS, a->label, a->conf_path, others, NULL);
+    }
+}
+
+/* Realms are in use where the server sets one, or users log in with one. */
+static void check_saslauthd_realm(struct doctor *d)
+{
+    static const char *const names[] = {"saslauthd", NULL};
+    bool realms = *postfix_get(&d->postfix, NULL, "smtpd_sasl_local_domain") != '\0' ||
+                  settings_first(&d->imapd, "virtdomains") != NULL ||
+                  settings_first(&d->imapd, "loginrealms") != NULL;
+    for (const struct process *p = processes_find(&d->files, &d->arena, names); realms && p != NULL;
+         p = p->next) {
+        if (!process_has_argument(p, "-r")) {
+            doctor_say(d, DOCTOR_SASLAUTHD_REALM, arena_number(&d->arena, p->pid), NULL);
+            return;
+        }
+    }
+}
+
+void doctor_check_saslauthd(struct doctor *d, const struct application *a)
+{
+    const char *method = application_option(d, a, "pwcheck_method");
+    if (a->conf_path == NULL || a->conf.bad_line != 0) {
+        return;
+    }
+    if (!asks(d, a, "auxprop")) {
+        doctor_say(d, DOCTOR_PWCHECK, a->label, a->conf_path, method, NULL);
+    }
+    if (asks(d, a, "saslauthd")) {
+        check_socket(d, a);
+        check_saslauthd_realm(d);
+        if (!a->uses_store) {
+            check_saslauthd_mechanisms(d, a);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Plugins and mechanisms: what is loaded, what is offered, and who can use it. */
+#include <string.h>
+#include <strings.h>
+
+#include "doctor.h"
+#include "engine/verifier.h"
+
+/* --- plugins --- */
+
+/* Code that runs as root in many servers belongs to root, or to whoever owns the machine's files.
+ */
+static void check_rights(struct doctor *d, const struct application *a, const char *path)
+{
+    struct stat st;
+    struct stat root;
+    if (doctor_stat(&d->files, path, &st) != 0 || doctor_stat(&d->files, "/", &root) != 0) {
+        return;
+    }
+    bool group = (st.st_mode & S_IWGRP) != 0 && st.st_gid != 0 && st.st_gid != root.st_gid;
+    bool owner = st.st_uid != 0 && st.st_uid != root.st_uid;
+    if (owner || group || (st.st_mode & S_IWOTH) != 0) {
+        doctor_say(d, DOCTOR_PLUGIN_WRITABLE, path,
+                   arena_format(&d->arena, "%04o", (unsigned)(st.st_mode & 07777)),
+                   arena_number(&d->arena, st.st_uid), a->label, NULL);
+    }
+}
+
+/* libNAME.so.3 without libNAME.so. */
+static void check_suffixes(struct doctor *d, const char *directory)
+{
+    for (const char **name = doctor_names(&d->files, directory, &d->arena); *name != NULL; name++) {
+        const char *at = strstr(*name, ".so.");
+        if (strncmp(*name, "lib", 3) != 0 || at == NULL) {
+            continue;
+        }
+        const char *plain =
+            arena_format(&d->arena, "%s/%.*s.so", directory, (int)(at - *name), *name);
+        if (!doctor_exists(&d->files, plain)) {
+            doctor_say(d, DOCTOR_PLUGIN_SUFFIX, arena_format(&d->arena, "%s/%s", directory, *name),
+                       plain, *name, NULL);
+        }
+    }
+}
+
+static bool has_option_beginning(const struct application *a, const char *beginning)
+{
+    size_t skip = strlen(a->prefix);
+    for (const struct setting *s = a->conf.first; s != NULL; s = s->next) {
+        if (strlen(s->name) > skip &&
+            strncasecmp(s->name + skip, beginning, strlen(beginning)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_noise(struct doctor *d, const struct application *a)
+{
+    static const char *const plugins[][3] = {{"sql", "sql_", "sql"}, {"ldapdb", "ldapdb_", "ldap"}};
+    for (size_t i = 0; i < sizeof plugins / sizeof plugins[0]; i++) {
+        const struct plugin *plugin = plugins_named(&a->plugins, plugins[i][0]);
+        if (plugin != NULL && !has_option_beginning(a, plugins[i][1])) {
+            doctor_say(d, DOCTOR_PLUGIN_NOISE, plugin->path, a->label, plugins[i][2], NULL);
+        }
+    }
+}
+
+static void check_environment(struct doctor *d, const struct application *a)
+{
+    for (const struct process *p = a->processes; p != NULL && a->sasl_path != NULL; p = p->next) {
+        const char *has = process_variable(p, &d->arena, "SASL_PATH");
+        if (p->have_environment && (has == NULL || strcmp(has, a->sasl_path) != 0)) {
+            doctor_say(d, DOCTOR_SASL_PATH_NOT_ARRIVED, a->label, arena_number(&d->arena, p->pid),
+                       has == NULL ? "" : has, a->sasl_path, a->unit, NULL);
+            return;
+        }
+    }
+}
+
+void doctor_check_plugins(struct doctor *d, const struct application *a)
+{
+    for (size_t i = 0; i < a->plugins.n_directories; i++) {
+        const char *directory = a->plugins.directories[i];
+        if (!doctor_is_directory(&d->files, directory)) {
+            doctor_say(d, DOCTOR_PLUGIN_DIRECTORY, a->label, directory, NULL);
+            continue;
+        }
+        check_rights(d, a, directory);
+        check_suffixes(d, directory);
+    }
+    for (const struct plugin *p = a->plugins.first; p != NULL; p = p->next) {
+        check_rights(d, a, p->path);
+    }
+    check_noise(d, a);
+    check_environment(d, a);
+}
+
+/* --- mechanisms --- */
+
+static void check_twice(struct doctor *d, const struct application *a, const char *mechanism)
+{
+    const struct plugin *first = plugins_offering(a->plugins.first, mechanism);
+    const struct plugin *second = first == NULL ? NULL : plugins_offering(first->next, mechanism);
+    if (second == NULL) {
+        return;
+    }
+    const struct plugin *winner = plugins_winner(&a->plugins, mechanism);
+    const struct plugin *away = first->ours && !second->ours ? second : first;
+    if (first->ours == second->ours) {
+        away = winner == first ? second : first;
+    }
+    doctor_say(d, DOCTOR_MECH_TWICE, a->label, mechanism, first->path, second->path, winner->path,
+               away->path, NULL);
+}
+
+static void check_stock(struct doctor *d, const struct application *a, const char *mechanism)
+{
+    const struct plugin *winner = plugins_winner(&a->plugins, mechanism);
+    const char *file = plugins_our_file(mechanism);
+    if (a->uses_store && winner != NULL && !winner->ours && file != NULL) {
+        const char *slash = strrchr(winner->path, '/');
+        doctor_say(d, DOCTOR_MECH_STOCK, a->label, mechanism, winner->path, file,
+                   arena_copy(&d->arena, slice_of(winner->path, (size_t)(slash - winner->path))),
+                   NULL);
+    }
+}
+
+/* The kinds of verifier of which an account needs one. */
+static unsigned kinds_for(const char *mechanism)
+{
+    static const struct {
+        const char *mechanism;
+        unsigned kinds;
+    } needs[] = {
+        {"PLAIN", VERIFIER_SCRAM | VERIFIER_CRYPT}, {"LOGIN", VERIFIER_SCRAM | VERIFIER_CRYPT},
+        {"SCRAM-SHA-1", VERIFIER_SCRAM_SHA_1},      {"SCRAM-SHA-256", VERIFIER_SCRAM_SHA_256},
+        {"SCRAM-SHA-512", VERIFIER_SCRAM_SHA_512},  {"CRAM-MD5", VERIFIER_CRAM_MD5},
+        {"DIGEST-MD5", VERIFIER_DIGEST_MD5},
+    };
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        if (strcasecmp(needs[i].mechanism, mechanism) == 0) {
+            return needs[i].kinds;
+        }
+    }
+    return 0; /* a mechanism that this store has nothing for */
+}
+
+static void check_verifiers(struct doctor *d, const struct application *a, const char *mechanism)
+{
+    unsigned kinds = kinds_for(mechanism);
+    if (a->counts == NULL || a->counts->status != AUTH_OK || kinds == 0) {
+        return;
+    }
+    uint64_t without = store_counts_without(a->counts, kinds);
+    if (without > 0) {
+        doctor_say(d, DOCTOR_MECH_VERIFIER, a->label, a->conf_path, mechanism,
+                   arena_number(&d->arena, without), arena_number(&d->arena, a->counts->accounts),
+                   NULL);
+    }
+}
+
+static void check_one(struct doctor *d, const struct application *a, const char *mechanism)
+{
+    check_twice(d, a, mechanism);
+    check_stock(d, a, mechanism);
+    check_verifiers(d, a, mechanism);
+    if (strcasecmp(mechanism, "NTLM") == 0) {
+        doctor_say(d, DOCTOR_MECH_NTLM, a->label, a->conf_path, NULL);
+    }
+    if (strncasecmp(mechanism, "GS", 2) == 0 && !doctor_exists(&d->files, "/etc/krb5.keytab")) {
+        doctor_say(d, DOCTOR_MECH_GSSAPI, a->label, a->conf_path, mechanism, NULL);
+    }
+}
+
+static void check_list(struct doctor *d, const struct application *a, const char *list)
+{
+    struct slice rest = slice_str(list);
+    struct slice word;
+    while (settings_word(&rest, " \t,", &word)) {
+        const char *mechanism = arena_copy(&d->arena, word);
+        const char *file = plugins_our_file(mechanism);
+        /* EXTERNAL is libsasl2's own. */
+        if (settings_list_has(a->offered, mechanism) || strcasecmp(mechanism, "EXTERNAL") == 0) {
+            continue;
+        }
+        const char *command =
+            file == NULL
+                ? plugins_install_command(&a->plugins, mechanism)
+                : arena_format(&d->arena, "install -m 644 build/release/plugins/%s %s/", file,
+                               a->plugins.n_directories == 0
+                                   ? "/usr/lib/sasl2"
+                                   : doctor_quoted(&d->arena, a->plugins.directories[0]));
+        doctor_say(d, DOCTOR_MECH_NOBODY, a->label, a->conf_path, mechanism,
+                   plugins_directories(&a->plugins), command, NULL);
+    }
+}
+
+void doctor_check_mechanisms(struct doctor *d, const struct application *a)
+{
+    const char *list = application_option(d, a, "mech_list");
+    struct slice rest = slice_str(a->offered);
+    struct slice word;
+    if (a->conf_path == NULL || a->conf.bad_line != 0) {
+        return;
+    }
+    if (list == NULL) {
+        doctor_say(d, DOCTOR_MECH_UNSET, a->label, a->conf_path, a->offered, a->prefix, NULL);
+    } else {
+        check_list(d, a, list);
+    }
+    if (*a->offered == '\0') {
+        doctor_say(d, DOCTOR_MECH_NONE, a->label, a->conf_path, NULL);
+        return;
+    }
+    while (settings_word(&rest, " ", &word)) {
+        check_one(d, a, arena_copy(&d->arena, word));
+    }
+    if (!settings_list_has(a->offered, "LOGIN")) {
+        doctor_say(d, DOCTOR_MECH_NO_LOGIN, a->label, a->conf_path, NULL);
+    }
+    /* Of the servers only Cyrus IMAP hands plugins a channel binding. */
+    const char *binding = application_option(d, a, "lmdb_channel_binding");
+    if (a->server == SERVER_IMAPD && strstr(a->offered, "SCRAM-") != NULL &&
+        (binding == NULL || strcasecmp(binding, "none") != 0)) {
+        doctor_say(d, DOCTOR_MECH_PLUS, a->label, a->conf_path, a->prefix, NULL);
+    }
+}

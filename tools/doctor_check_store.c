@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A store and its key: there, sound, reachable by the server that reads it. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "doctor.h"
+#include "engine/verifier.h"
+
+/* --- the store itself --- */
+
+static const char *lock_of(struct doctor *d, const char *path)
+{
+    return arena_format(&d->arena, "%s-lock", path);
+}
+
+static void tell_exposed(struct doctor *d, const char *path, const char *key_path, const char *why)
+{
+    struct stat data;
+    struct stat key;
+    bool shared = doctor_stat(&d->files, path, &data) == 0 &&
+                  doctor_stat(&d->files, key_path, &key) == 0 && data.st_gid == key.st_gid &&
+                  (data.st_mode & S_IRGRP) != 0;
+    doctor_say(d, DOCTOR_KEY_EXPOSED, key_path, why, shared ? "0640" : "0600", NULL);
+}
+
+static void tell_status(struct doctor *d, const char *path, const char *key_path,
+                        const struct store_counts *counts)
+{
+    const char *why = detail_text(&counts->detail, counts->status);
+    switch (counts->status) {
+    case AUTH_OK:
+        return;
+    case AUTH_KEY_MISSING:
+        doctor_say(d, DOCTOR_KEY_MISSING, key_path, path, NULL);
+        return;
+    case AUTH_KEY_EXPOSED:
+        tell_exposed(d, path, key_path, why);
+        return;
+    case AUTH_KEY_WRONG:
+        doctor_say(d, DOCTOR_KEY_WRONG, key_path, path, why, NULL);
+        return;
+    case AUTH_KEY_DAMAGED:
+        doctor_say(d, DOCTOR_KEY_DAMAGED, key_path, why, NULL);
+        return;
+    case AUTH_STORE_DENIED:
+        if (geteuid() != 0) {
+            doctor_say(d, DOCTOR_CANNOT_LOOK, path, why, NULL);
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    doctor_say(d, DOCTOR_STORE_BAD, path, why, key_path, NULL);
+}
+
+static const char *directory_of(struct doctor *d, const char *path)
+{
+    char whole[PATH_MAX];
+    if (doctor_resolve(&d->files, path, whole) != 0) {
+        return "";
+    }
+    char *slash = strrchr(whole, '/');
+    return slash == NULL ? "" : arena_copy(&d->arena, slice_of(whole, (size_t)(slash - whole)));
+}
+
+static void check_places(struct doctor *d, const char *path, const char *key_path)
+{
+    const char *directory = directory_of(d, path);
+    struct stat data;
+    struct stat lock;
+    if (*directory != '\0' && strcmp(directory, directory_of(d, key_path)) == 0) {
+        doctor_say(d, DOCTOR_KEY_BESIDE_STORE, key_path, path, NULL);
+    }
+    if (doctor_stat(&d->files, path, &data) == 0 && data.st_uid == 0 &&
+        doctor_stat(&d->files, lock_of(d, path), &lock) == 0 && lock.st_uid == 0) {
+        doctor_say(d, DOCTOR_STORE_ROOT, path, key_path, NULL);
+    }
+    struct buf enforcing;
+    buf_init(&enforcing, DOCTOR_CONF_MAX);
+    if (doctor_read(&d->files, "/sys/fs/selinux/enforce", &enforcing) == 0 && enforcing.n > 0 &&
+        enforcing.p[0] == '1') {
+        doctor_say(d, DOCTOR_SELINUX, path, directory, NULL);
+    }
+    buf_release(&enforcing);
+}
+
+/* Twelve hex digits: what Docker calls a container that has no name. */
+static bool is_container_id(const char *realm)
+{
+    enum { ID_DIGITS = 12 };
+    return strlen(realm) == ID_DIGITS && strspn(realm, "0123456789abcdef") == ID_DIGITS;
+}
+
+static void check_accounts(struct doctor *d, const char *path, const char *key_path,
+                           const struct store_counts *counts)
+{
+    uint64_t legacy = counts->accounts - store_counts_without(counts, VERIFIER_LEGACY);
+    uint64_t crypt_only = counts->kinds[VERIFIER_CRYPT];
+    const char *all = arena_number(&d->arena, counts->accounts);
+    if (counts->accounts == 0) {
+        doctor_say(d, DOCTOR_NO_ACCOUNTS, path, key_path, NULL);
+    }
+    if (legacy > 0) {
+        doctor_say(d, DOCTOR_LEGACY, path, arena_number(&d->arena, legacy), all, key_path, NULL);
+    }
+    if (crypt_only > 0) {
+        doctor_say(d, DOCTOR_CRYPT_ONLY, path, arena_number(&d->arena, crypt_only), all, key_path,
+                   NULL);
+    }
+    for (unsigned i = 0; i < counts->n_realms; i++) {
+        if (is_container_id(counts->realms[i].realm)) {
+            doctor_say(d, DOCTOR_REALM_HOST_ID, path,
+                       arena_number(&d->arena, counts->realms[i].accounts),
+                       arena_copy(&d->arena, slice_str(counts->realms[i].realm)), NULL);
+        }
+    }
+}
+
+void doctor_check_store(struct doctor *d, const char *path, const char *key_path,
+                        const char *reader)
+{
+    struct stat st;
+    int error = doctor_stat(&d->files, path, &st);
+    if (error == EACCES) {
+        doctor_say(d, DOCTOR_CANNOT_LOOK, path, doctor_why(error), NULL);
+        return;
+    }
+    if (error != 0) {
+        doctor_say(d, DOCTOR_STORE_MISSING, path, reader, key_path, NULL);
+        return;
+    }
+    check_places(d, path, key_path);
+    if (doctor_stat(&d->files, lock_of(d, path), &st) == ENOENT) {
+        doctor_say(d, DOCTOR_LOCK_MISSING, lock_of(d, path), path, key_path, NULL);
+        return;
+    }
+    const struct store_counts *counts = doctor_counts(d, path, key_path);
+    if (counts != NULL) {
+        tell_status(d, path, key_path, counts);
+        if (counts->status == AUTH_OK) {
+            check_accounts(d, path, key_path, counts);
+        }
+    }
+}
+
+/* --- and who has to reach it --- */
+
+/* What lets the user through where a mode does not. */
+static const char *opening(struct doctor *d, const struct application *a, const char *barrier,
+                           const struct stat *st, unsigned wanted)
+{
+    const char *quoted = doctor_quoted(&d->arena, barrier);
+    const char *user = doctor_quoted(&d->arena, a->user.name);
+    if (S_ISDIR(st->st_mode)) {
+        wanted = WANT_SEARCH;
+    }
+    if (((st->st_mode >> 3) & wanted) == wanted && st->st_gid != 0) {
+        return arena_format(&d->arena, "usermod -aG %s %s && systemctl restart %s",
+                            group_name(&d->files, &d->arena, st->st_gid), user, a->unit);
+    }
+    if (S_ISDIR(st->st_mode)) {
+        return arena_format(&d->arena, "chmod o+x %s", quoted);
+    }
+    gid_t group = a->user.n_groups == 0 ? 0 : a->user.groups[a->user.n_groups - 1];
+    return arena_format(&d->arena, "chgrp %s %s && chmod %s %s",
+                        group_name(&d->files, &d->arena, group), quoted,
+                        (wanted & WANT_WRITE) != 0 ? "0660" : "0640", quoted);
+}
+
+static bool check_file(struct doctor *d, const struct application *a, enum doctor_id id,
+                       const char *path, unsigned wanted)
+{
+    const char *barrier = "";
+    struct stat st;
+    if (person_may(&d->files, &d->arena, &a->user, path, wanted, &barrier) ||
+        doctor_stat(&d->files, barrier, &st) != 0) {
+        return true;
+    }
+    doctor_say(d, id, a->label, a->user.name, path, barrier,
+               arena_format(&d->arena, "%04o", (unsigned)(st.st_mode & 07777)),
+               opening(d, a, barrier, &st, wanted), NULL);
+    return false;
+}
+
+/* A process has the groups its account had when it was started. */
+static void check_stale_groups(struct doctor *d, const struct application *a, const char *path)
+{
+    struct stat st;
+    if (doctor_stat(&d->files, path, &st) != 0 || st.st_uid == a->user.uid ||
+        !person_has_group(&a->user, st.st_gid)) {
+        return;
+    }
+    for (const struct process *p = a->processes; p != NULL; p = p->next) {
+        if (p->have_groups && p->who.uid == a->user.uid && !person_has_group(&p->who, st.st_gid)) {
+            doctor_say(d, DOCTOR_GROUPS_STALE, a->label, a->user.name,
+                       arena_number(&d->arena, p->pid), group_name(&d->files, &d->arena, st.st_gid),
+                       a->unit, NULL);
+            return;
+        }
+    }
+}
+
+static struct slice own_mounts(struct doctor *d)
+{
+    struct buf text;
+    struct slice mounts = {NULL, 0};
+    buf_init(&text, DOCTOR_CONF_MAX);
+    if (doctor_read(&d->files, "/proc/self/mountinfo", &text) == 0) {
+        mounts = slice_of(arena_copy(&d->arena, buf_slice(&text)), text.n);
+    }
+    buf_release(&text);
+    return mounts;
+}
+
+/* As the server sees it: under systemd it may have mounts of its own. */
+static void check_mount(struct doctor *d, const struct application *a)
+{
+    char whole[PATH_MAX];
+    bool nolock = setting_is_on(application_option(d, a, "lmdb_nolock"));
+    bool has_process = a->processes != NULL && a->processes->mounts.n > 0;
+    if (doctor_resolve(&d->files, a->store_path, whole) != 0) {
+        return;
+    }
+    bool read_only = mounts_read_only(has_process ? a->processes->mounts : own_mounts(d), whole);
+    if (read_only && !nolock) {
+        doctor_say(d, DOCTOR_STORE_READ_ONLY, a->store_path, a->label, a->unit,
+                   directory_of(d, a->store_path), NULL);
+    }
+    if (nolock && !read_only) {
+        doctor_say(d, DOCTOR_NOLOCK, a->label, a->store_path, a->conf_path, NULL);
+    }
+}
+
+/* A mapped file that has lost its name shows as "/path (deleted)". */
+static void check_replaced(struct doctor *d, const struct application *a)
+{
+    char whole[PATH_MAX];
+    if (doctor_resolve(&d->files, a->store_path, whole) != 0) {
+        return;
+    }
+    const char *deleted = arena_format(&d->arena, "%s (deleted)", whole);
+    for (const struct process *p = a->processes; p != NULL; p = p->next) {
+        if (p->maps.n > 0 && memmem(p->maps.p, p->maps.n, deleted, strlen(deleted)) != NULL) {
+            doctor_say(d, DOCTOR_STORE_REPLACED, a->label, arena_number(&d->arena, p->pid),
+                       a->store_path, a->unit, NULL);
+            return;
+        }
+    }
+}
+
+void doctor_check_access(struct doctor *d, const struct application *a)
+{
+    if (!a->uses_store || !doctor_exists(&d->files, a->store_path)) {
+        return;
+    }
+    check_mount(d, a);
+    check_replaced(d, a);
+    if (a->opens_as_root || !a->user.known) {
+        return;
+    }
+    bool good = check_file(d, a, DOCTOR_DATA_UNREACHABLE, a->store_path, WANT_READ);
+    good = check_file(d, a, DOCTOR_LOCK_UNREACHABLE, lock_of(d, a->store_path),
+                      WANT_READ | WANT_WRITE) &&
+           good;
+    good = check_file(d, a, DOCTOR_KEY_UNREACHABLE, a->key_path, WANT_READ) && good;
+    if (good) {
+        check_stale_groups(d, a, a->store_path);
+        check_stale_groups(d, a, a->key_path);
+    }
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "doctor_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/crypto.h"
+
+enum {
+    LINKS_MAX = 40, /* as Linux follows */
+    CHUNK = 4096,
+};
+
+/* A walk along a path: done is resolved, todo is not. */
+struct walk {
+    const struct doctor_files *files;
+    char done[PATH_MAX]; /* "" or "/a/b" */
+    char todo[PATH_MAX];
+    int links;
+};
+
+static bool join(char ret[PATH_MAX], const char *a, const char *b)
+{
+    int n = snprintf(ret, PATH_MAX, "%s%s", a, b);
+    return n >= 0 && n < PATH_MAX;
+}
+
+static void step_up(struct walk *walk)
+{
+    char *slash = strrchr(walk->done, '/');
+    if (slash != NULL) {
+        *slash = '\0';
+    }
+}
+
+/* Puts what a link holds in front of what is left to walk, which is nothing or has a slash. */
+static int follow(struct walk *walk, const char *target)
+{
+    char rest[PATH_MAX];
+    if (++walk->links > LINKS_MAX) {
+        return ELOOP;
+    }
+    if (*target == '/') {
+        walk->done[0] = '\0';
+    }
+    int n = snprintf(rest, sizeof rest, "%s%s", target, walk->todo);
+    if (n < 0 || n >= PATH_MAX) {
+        return ENAMETOOLONG;
+    }
+    memcpy(walk->todo, rest, (size_t)n + 1);
+    return 0;
+}
+
+/* One component whose name is neither empty nor a dot or two. */
+static int step_into(struct walk *walk, const char *name, bool last)
+{
+    char here[PATH_MAX];
+    char host[PATH_MAX];
+    char target[PATH_MAX];
+    struct stat st;
+    int n = snprintf(here, sizeof here, "%s/%s", walk->done, name);
+    if (n < 0 || n >= PATH_MAX || !join(host, walk->files->root, here)) {
+        return ENAMETOOLONG;
+    }
+    if (lstat(host, &st) != 0) {
+        return errno;
+    }
+    if (S_ISLNK(st.st_mode)) {
+        ssize_t length = readlink(host, target, sizeof target - 1);
+        if (length < 0) {
+            return errno;
+        }
+        target[length] = '\0';
+        return follow(walk, target);
+    }
+    if (!last && !S_ISDIR(st.st_mode)) {
+        return ENOTDIR;
+    }
+    memcpy(walk->done, here, (size_t)n + 1);
+    return 0;
+}
+
+int doctor_resolve(const struct doctor_files *files, const char *path, char ret[PATH_MAX])
+{
+    struct walk walk = {.files = files};
+    if (*path != '/') {
+        return ENOENT;
+    }
+    if (!join(walk.todo, path, "")) {
+        return ENAMETOOLONG;
+    }
+    while (walk.todo[0] != '\0') {
+        char name[NAME_MAX + 1];
+        size_t skip = strspn(walk.todo, "/");
+        size_t n = strcspn(walk.todo + skip, "/");
+        bool last = walk.todo[skip + n] == '\0';
+        if (n > NAME_MAX) {
+            return ENAMETOOLONG;
+        }
+        memcpy(name, walk.todo + skip, n);
+        name[n] = '\0';
+        memmove(walk.todo, walk.todo + skip + n, strlen(walk.todo + skip + n) + 1);
+        int error = 0;
+        if (strcmp(name, "..") == 0) {
+            step_up(&walk);
+        } else if (n > 0 && strcmp(name, ".") != 0) {
+            error = step_into(&walk, name, last);
+        }
+        if (error != 0) {
+            return error;
+        }
+    }
+    (void)snprintf(ret, PATH_MAX, "%s", walk.done[0] == '\0' ? "/" : walk.done);
+    return 0;
+}
+
+int doctor_locate(const struct doctor_files *files, const char *path, char ret[PATH_MAX])
+{
+    char inside[PATH_MAX];
+    int error = doctor_resolve(files, path, inside);
+    if (error != 0) {
+        return error;
+    }
+    return join(ret, files->root, inside) ? 0 : ENAMETOOLONG;
+}
+
+int doctor_stat(const struct doctor_files *files, const char *path, struct stat *ret)
+{
+    char host[PATH_MAX];
+    int error = doctor_locate(files, path, host);
+    if (error != 0) {
+        return error;
+    }
+    return lstat(host, ret) == 0 ? 0 : errno;
+}
+
+bool doctor_exists(const struct doctor_files *files, const char *path)
+{
+    struct stat st;
+    return doctor_stat(files, path, &st) == 0;
+}
+
+bool doctor_is_directory(const struct doctor_files *files, const char *path)
+{
+    struct stat st;
+    return doctor_stat(files, path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int read_all(int fd, struct buf *ret)
+{
+    for (;;) {
+        uint8_t chunk[CHUNK];
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0 && errno != EINTR) {
+            return errno;
+        }
+        if (n > 0) {
+            buf_put(ret, chunk, (size_t)n);
+        }
+        crypto_wipe(chunk, sizeof chunk);
+        if (buf_status(ret) != AUTH_OK) {
+            return buf_status(ret) == AUTH_TOO_LONG ? EFBIG : ENOMEM;
+        }
+        if (n == 0) {
+            return 0;
+        }
+    }
+}
+
+int doctor_read(const struct doctor_files *files, const char *path, struct buf *ret)
+{
+    char host[PATH_MAX];
+    struct stat st;
+    int error = doctor_locate(files, path, host);
+    if (error != 0) {
+        return error;
+    }
+    /* Opening a device can do something: look first, and again at what was opened. */
+    if (lstat(host, &st) != 0) {
+        return errno;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return S_ISDIR(st.st_mode) ? EISDIR : ENXIO;
+    }
+    int fd = open(host, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno;
+    }
+    if (fstat(fd, &st) != 0) {
+        error = errno;
+    } else {
+        error = S_ISREG(st.st_mode) ? read_all(fd, ret) : ENXIO;
+    }
+    close(fd);
+    return error;
+}
+
+const char *doctor_link(const struct doctor_files *files, const char *path, struct arena *arena)
+{
+    char host[PATH_MAX];
+    char target[PATH_MAX];
+    /* The directory by its own links, the last name as it is. */
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        return "";
+    }
+    char *directory = arena_copy(arena, slice_of(path, (size_t)(slash - path) + 1));
+    char parent[PATH_MAX];
+    if (doctor_locate(files, directory, parent) != 0 || !join(host, parent, slash)) {
+        return "";
+    }
+    ssize_t n = readlink(host, target, sizeof target);
+    return n < 0 ? "" : arena_copy(arena, slice_of(target, (size_t)n));
+}
+
+const char **doctor_names(const struct doctor_files *files, const char *path, struct arena *arena)
+{
+    static const char *none[1];
+    char host[PATH_MAX];
+    DIR *entries = doctor_locate(files, path, host) == 0 ? opendir(host) : NULL;
+    if (entries == NULL) {
+        return none;
+    }
+    const char **names = arena_new(arena, (DOCTOR_NAMES_MAX + 1) * sizeof *names);
+    size_t n = 0;
+    struct dirent *entry = names == NULL ? NULL : readdir(entries);
+    while (entry != NULL && n < DOCTOR_NAMES_MAX) {
+        names[n++] = arena_copy(arena, slice_str(entry->d_name));
+        entry = readdir(entries);
+    }
+    closedir(entries);
+    return names == NULL ? none : names;
+}
+
+const char *doctor_why(int error)
+{
+    switch (error) {
+    case EFBIG:
+        return "it is too large for a configuration file";
+    case ENXIO:
+        return "it is not a regular file";
+    case ELOOP:
+        return "its symbolic links lead round in a circle";
+    default:
+        return strerror(error);
+    }
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "doctor_findings.h"
+
+/* clang-format off */
+static const struct doctor_row rows[DOCTOR_IDS] = {
+[DOCTOR_NOTHING_FOUND] = {"nothing-found", DOCTOR_WARNING,
+    "there is no Postfix (%1), no Cyrus IMAP (%2) and no store (%3) here",
+    "sasl-lmdb init"},
+[DOCTOR_UNREADABLE] = {"unreadable", DOCTOR_ERROR,
+    "%1 cannot be read: %2",
+    "ls -lL %1"},
+[DOCTOR_CANNOT_LOOK] = {"cannot-look", DOCTOR_NOTE,
+    "not looked into, because root alone may: %1 (%2)",
+    "sudo sasl-lmdb doctor"},
+
+[DOCTOR_MAIN_SYNTAX] = {"main-syntax", DOCTOR_ERROR,
+    "%1 line %2 has %3: Postfix does not take it",
+    "postconf -c %4 -n"},
+[DOCTOR_AUTH_OFF] = {"auth-off", DOCTOR_ERROR,
+    "no smtpd of Postfix offers AUTH: smtpd_sasl_auth_enable is not \"yes\" for any",
+    "postconf -c %1 -e smtpd_sasl_auth_enable=yes"},
+[DOCTOR_AUTH_OFF_SUBMISSION] = {"auth-off-submission", DOCTOR_ERROR,
+    "the Postfix service %1, where mail programs log in, does not offer AUTH",
+    "postconf -c %2 -P %1/inet/smtpd_sasl_auth_enable=yes"},
+[DOCTOR_AUTH_PORT_25] = {"auth-port-25", DOCTOR_NOTE,
+    "the Postfix service %1 offers AUTH where other servers deliver mail, and where passwords are "
+    "guessed most; mail programs use 587 and 465",
+    "postconf -c %2 -P %1/%3/smtpd_sasl_auth_enable=no"},
+[DOCTOR_SASL_TYPE] = {"sasl-type", DOCTOR_WARNING,
+    "the Postfix service %1 has smtpd_sasl_type = %2: it does not ask libsasl2, nor this store",
+    "postconf -c %3 -e smtpd_sasl_type=cyrus smtpd_sasl_path=smtpd"},
+[DOCTOR_DOVECOT_SOCKET] = {"dovecot-socket", DOCTOR_ERROR,
+    "the Postfix service %1 wants Dovecot's socket %2, which is not there: every client is "
+    "dropped without a word",
+    "postconf -c %3 -e smtpd_sasl_type=cyrus smtpd_sasl_path=smtpd"},
+[DOCTOR_AUTH_WITHOUT_TLS] = {"auth-without-tls", DOCTOR_WARNING,
+    "the Postfix service %1 takes passwords without TLS",
+    "postconf -c %2 -e smtpd_tls_auth_only=yes"},
+[DOCTOR_TLS_MISSING] = {"tls-missing", DOCTOR_ERROR,
+    "the Postfix service %1 offers AUTH only under TLS, and no TLS "
+    "(smtpd_tls_security_level is \"%2\"): nobody can log in",
+    "postconf -c %3 -e smtpd_tls_security_level=may"},
+[DOCTOR_CERTIFICATE_UNSET] = {"certificate-unset", DOCTOR_ERROR,
+    "the Postfix service %1 has TLS switched on but no certificate: it offers no STARTTLS",
+    "postconf -c %2 -e smtpd_tls_chain_files=/path/to/key-and-chain.pem"},
+[DOCTOR_CERTIFICATE_MISSING] = {"certificate-missing", DOCTOR_ERROR,
+    "the certificate of the Postfix service %1, %2, cannot be read: %3",
+    "ls -lL %2"},
+[DOCTOR_RATE_LIMIT] = {"rate-limit", DOCTOR_WARNING,
+    "the Postfix service %1 lets a client try as many passwords as it likes "
+    "(smtpd_client_auth_rate_limit is 0)",
+    "postconf -c %2 -e smtpd_client_auth_rate_limit=20"},
+[DOCTOR_ANONYMOUS] = {"anonymous", DOCTOR_ERROR,
+    "the Postfix service %1 offers the mechanism ANONYMOUS, and whoever uses it counts as logged "
+    "in: %2 lacks \"noanonymous\"",
+    "postconf -c %3 -e %2=noanonymous"},
+[DOCTOR_NOPLAINTEXT] = {"noplaintext", DOCTOR_ERROR,
+    "the Postfix service %1 forbids PLAIN and LOGIN under TLS too (%2 has \"noplaintext\"), and "
+    "its mech_list has nothing else",
+    "postconf -c %3 -e smtpd_sasl_tls_security_options=noanonymous"},
+[DOCTOR_MECH_FILTER] = {"mech-filter", DOCTOR_ERROR,
+    "smtpd_sasl_mechanism_filter = %2 leaves the Postfix service %1 no mechanism, which ends "
+    "smtpd",
+    "postconf -c %3 -e 'smtpd_sasl_mechanism_filter=!external, static:rest'"},
+
+[DOCTOR_OPEN_RELAY] = {"open-relay", DOCTOR_ERROR,
+    "the Postfix service %1 is an open relay: \"%2\" in %3 lets everybody send everywhere",
+    "postconf -c %4 -e 'smtpd_relay_restrictions=permit_mynetworks, permit_sasl_authenticated, "
+    "reject_unauth_destination'"},
+[DOCTOR_RELAY_UNSET] = {"relay-unset", DOCTOR_ERROR,
+    "the Postfix service %1 has no reject_unauth_destination in smtpd_relay_restrictions or "
+    "smtpd_recipient_restrictions: smtpd refuses to work, or relays for everybody",
+    "postconf -c %2 -e 'smtpd_relay_restrictions=permit_mynetworks, permit_sasl_authenticated, "
+    "reject_unauth_destination'"},
+[DOCTOR_MYNETWORKS_WORLD] = {"mynetworks-world", DOCTOR_ERROR,
+    "mynetworks of the Postfix service %1 has %2: everybody may relay without a login",
+    "postconf -c %3 -e 'mynetworks=127.0.0.0/8 [::1]/128'"},
+[DOCTOR_MYNETWORKS_PRIVATE] = {"mynetworks-private", DOCTOR_WARNING,
+    "mynetworks of the Postfix service %1 has %2, private addresses: behind Docker or another "
+    "NAT every client comes from one, and relays without a login",
+    "postconf -c %3 -e 'mynetworks=127.0.0.0/8 [::1]/128'"},
+[DOCTOR_PERMIT_MISSING] = {"permit-missing", DOCTOR_ERROR,
+    "a login at the Postfix service %1 gives no right to relay: permit_sasl_authenticated is "
+    "missing",
+    "postconf -c %2 -e 'smtpd_relay_restrictions=permit_mynetworks, permit_sasl_authenticated, "
+    "reject_unauth_destination'"},
+[DOCTOR_PERMIT_LATE] = {"permit-late", DOCTOR_ERROR,
+    "the Postfix service %1 refuses mail after a login too: \"%3\" stands in %2 before "
+    "permit_sasl_authenticated, or without it",
+    "postconf -c %4 %2"},
+
+[DOCTOR_CONF_MISSING] = {"conf-missing", DOCTOR_ERROR,
+    "%1 finds no %2.conf (looked for in %3): it offers every mechanism of every plugin, and knows "
+    "no store",
+    "printf '%%s\\n' 'pwcheck_method: auxprop' 'auxprop_plugin: lmdb' "
+    "'mech_list: PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256' > %4"},
+[DOCTOR_CONF_NEVER_READ] = {"conf-never-read", DOCTOR_ERROR,
+    "%1 never reads %2: this one looks in %3 only",
+    "install -D -m 600 %2 %4"},
+[DOCTOR_CONF_IGNORED] = {"conf-ignored", DOCTOR_WARNING,
+    "%1 reads %2 and not %3, which says something else",
+    "rm %3"},
+[DOCTOR_CONFIG_PATH_IGNORED] = {"config-path-ignored", DOCTOR_WARNING,
+    "cyrus_sasl_config_path = %1 has no effect: Debian's Postfix looks in %2 whatever it says",
+    "postconf -c %3 -X cyrus_sasl_config_path"},
+[DOCTOR_CONF_SYNTAX] = {"conf-syntax", DOCTOR_ERROR,
+    "%1 line %2 has %3: the server does not start, or offers no AUTH",
+    "sed -n %2p %1"},
+[DOCTOR_NOT_OURS] = {"not-ours", DOCTOR_WARNING,
+    "%1 does not ask this store: auxprop_plugin in %2 is \"%3\"",
+    "sed -i 's/^\\(sasl_\\)\\?auxprop_plugin:.*/\\1auxprop_plugin: lmdb/' %2"},
+[DOCTOR_AUXPROP_UNSET] = {"auxprop-unset", DOCTOR_WARNING,
+    "%1 asks every auxprop plugin it finds, since %2 has no auxprop_plugin: an error of another "
+    "refuses everybody",
+    "echo '%3auxprop_plugin: lmdb' >> %2"},
+[DOCTOR_AUXPROP_BESIDE] = {"auxprop-beside", DOCTOR_WARNING,
+    "%1 asks \"%3\" beside lmdb (%2): if that cannot be read, nobody can log in, and who is in "
+    "both can have two passwords",
+    "sed -i 's/^\\(sasl_\\)\\?auxprop_plugin:.*/\\1auxprop_plugin: lmdb/' %2"},
+[DOCTOR_AUXPROP_UNKNOWN] = {"auxprop-unknown", DOCTOR_ERROR,
+    "auxprop_plugin in %2 names \"%3\", but %4 is in none of the plugin directories of %1: users "
+    "are \"not found\"",
+    "install -m 644 build/release/plugins/%4 %5/"},
+[DOCTOR_WRITABLE] = {"writable", DOCTOR_WARNING,
+    "%1 may change passwords in the store: lmdb_writable is on in %2; only saslpasswd2 and the "
+    "like need that",
+    "sed -i '/^\\(sasl_\\)\\?lmdb_writable:/d' %2"},
+[DOCTOR_REQUIRE_TLS] = {"require-tls", DOCTOR_ERROR,
+    "lmdb_require_tls is on in %1: Postfix tells plugins nothing about TLS, so nothing is offered "
+    "and smtpd ends",
+    "sed -i '/^lmdb_require_tls:/d' %1; postconf -c %2 -e smtpd_tls_auth_only=yes"},
+[DOCTOR_STORE_ELSEWHERE] = {"store-elsewhere", DOCTOR_WARNING,
+    "%1 reads the store %2, while sasl-lmdb without -f works on %3: an account set there is not "
+    "found by the server",
+    "sasl-lmdb -f %2 -k %4 list"},
+
+[DOCTOR_PWCHECK] = {"pwcheck", DOCTOR_WARNING,
+    "pwcheck_method in %2 is \"%3\": PLAIN and LOGIN at %1 ask that, not the store",
+    "sed -i 's/^\\(sasl_\\)\\?pwcheck_method:.*/\\1pwcheck_method: auxprop/' %2"},
+[DOCTOR_SASLAUTHD_MECHS] = {"saslauthd-mechs", DOCTOR_ERROR,
+    "%1 offers %3, which saslauthd cannot check, and asks no store (%2): such a login always fails",
+    "sed -i 's/^\\(sasl_\\)\\?mech_list:.*/\\1mech_list: PLAIN LOGIN/' %2"},
+[DOCTOR_SASLAUTHD_SOCKET] = {"saslauthd-socket", DOCTOR_ERROR,
+    "%1 asks saslauthd, whose socket %2 is not there",
+    "systemctl start saslauthd"},
+[DOCTOR_SASLAUTHD_CHROOT] = {"saslauthd-chroot", DOCTOR_ERROR,
+    "%1 asks saslauthd from a chroot: its socket would have to be %2, and is not there",
+    "saslauthd -a pam -m %3"},
+[DOCTOR_SASLAUTHD_DENIED] = {"saslauthd-denied", DOCTOR_ERROR,
+    "%1 cannot reach saslauthd's socket %2: %3 stands in the way of user %4",
+    "usermod -aG %5 %4"},
+[DOCTOR_SASLAUTHD_REALM] = {"saslauthd-realm", DOCTOR_WARNING,
+    "saslauthd (process %1) runs without -r and drops the part behind \"@\", while realms are in "
+    "use",
+    "sed -i 's/^OPTIONS=\"/&-r /' /etc/default/saslauthd"},
+[DOCTOR_SASLAUTHD_LEFT] = {"saslauthd-left", DOCTOR_WARNING,
+    "%1 of saslauthd is still there, with a password or what passwords are checked against, and "
+    "no server here asks saslauthd",
+    "shred -u %1"},
+[DOCTOR_SASLDB_LEFT] = {"sasldb-left", DOCTOR_WARNING,
+    "%1 holds passwords in clear",
+    "sasl-lmdb import --format sasldb %1 && shred -u %1"},
+
+[DOCTOR_PLUGIN_DIRECTORY] = {"plugin-directory", DOCTOR_ERROR,
+    "%1 looks for plugins in %2, which is no directory",
+    "install -d -m 755 %2 && install -m 644 build/release/plugins/*.so %2/"},
+[DOCTOR_PLUGIN_MISSING] = {"plugin-missing", DOCTOR_ERROR,
+    "%1 does not find the plugin of this store, libsasllmdb.so, in %2: users are \"not found\"",
+    "install -m 644 build/release/plugins/*.so %3/"},
+[DOCTOR_PLUGIN_SUFFIX] = {"plugin-suffix", DOCTOR_ERROR,
+    "%1 is there, but not %2, and libsasl2 loads only names that end in .so",
+    "ln -s %3 %2"},
+[DOCTOR_PLUGIN_WRITABLE] = {"plugin-writable", DOCTOR_ERROR,
+    "%1 can be changed by others than root (mode %2, owner %3): code in it runs as root in %4",
+    "chown root: %1 && chmod go-w %1"},
+[DOCTOR_PLUGIN_NOISE] = {"plugin-noise", DOCTOR_NOTE,
+    "%1 is loaded by %2 and not configured: it leaves errors in the log that mean nothing",
+    "apt-get remove libsasl2-modules-%3"},
+[DOCTOR_SASL_PATH_NOT_ARRIVED] = {"sasl-path-not-arrived", DOCTOR_ERROR,
+    "%1 runs (process %2) with SASL_PATH \"%3\" and not \"%4\": a reload does not pass it on",
+    "systemctl restart %5"},
+[DOCTOR_MECH_TWICE] = {"mech-twice", DOCTOR_WARNING,
+    "%2 is offered to %1 by two plugins, %3 and %4; %5 is the one in use",
+    "rm %6"},
+[DOCTOR_MECH_STOCK] = {"mech-stock", DOCTOR_WARNING,
+    "%2 at %1 comes from another plugin, %3: it tells unknown users from known ones, and knows no "
+    "crypt(3) accounts",
+    "install -m 644 build/release/plugins/%4 %5/"},
+[DOCTOR_MECH_UNSET] = {"mech-unset", DOCTOR_WARNING,
+    "%1 offers every mechanism of every plugin (%3), since %2 has no mech_list",
+    "echo '%4mech_list: PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256' >> %2"},
+[DOCTOR_MECH_NOBODY] = {"mech-nobody", DOCTOR_ERROR,
+    "mech_list in %2 names %3, which no plugin of %1 offers (%4)",
+    "%r5"},
+[DOCTOR_MECH_NONE] = {"mech-none", DOCTOR_ERROR,
+    "%1 has no mechanism to offer at all: Postfix's smtpd ends with \"no SASL authentication "
+    "mechanisms\", other servers offer no AUTH",
+    "sed -i 's/^\\(sasl_\\)\\?mech_list:.*/\\1mech_list: PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256/' %2"},
+[DOCTOR_MECH_NTLM] = {"mech-ntlm", DOCTOR_WARNING,
+    "%1 offers NTLM, which Windows programs and curl try first, and which no account of this store "
+    "can pass",
+    "sed -i '/mech_list:/s/ *NTLM//' %2"},
+[DOCTOR_MECH_GSSAPI] = {"mech-gssapi", DOCTOR_WARNING,
+    "%1 offers %3 without a keytab (/etc/krb5.keytab): clients try it first and find no Kerberos",
+    "sed -i '/mech_list:/s/ *%3//' %2"},
+[DOCTOR_MECH_NO_LOGIN] = {"mech-no-login", DOCTOR_NOTE,
+    "%1 does not offer LOGIN, the only mechanism Outlook, .NET programs and many printers know",
+    "sed -i 's/^\\(sasl_\\)\\?mech_list:.*/& LOGIN/' %2"},
+[DOCTOR_MECH_PLUS] = {"mech-plus", DOCTOR_NOTE,
+    "%1 offers SCRAM with channel binding, and binds to tls-unique under TLS 1.3 too: clients that "
+    "bind by tls-exporter (mutt, gsasl) give up",
+    "echo '%3lmdb_channel_binding: none' >> %2"},
+[DOCTOR_MECH_VERIFIER] = {"mech-verifier", DOCTOR_WARNING,
+    "%1 offers %3, for which %4 of %5 accounts have no verifier: programs that choose it do not "
+    "fall back to another",
+    "sed -i '/mech_list:/s/ *%3\\>//' %2"},
+
+[DOCTOR_REALM] = {"realm", DOCTOR_WARNING,
+    "a name without \"@\" at %1 belongs to the realm \"%2\", in which the store %3 has no account "
+    "(it has %4)",
+    "%r5"},
+[DOCTOR_REALM_HOST_ID] = {"realm-host-id", DOCTOR_WARNING,
+    "%2 accounts of the store %1 are of the realm \"%3\", which looks like a container's id: when "
+    "it is made anew, nobody is found",
+    "sasl-lmdb -f %1 list --realm %3"},
+[DOCTOR_NO_ACCOUNTS] = {"no-accounts", DOCTOR_WARNING,
+    "the store %1 has no accounts",
+    "saslpasswd-lmdb -f %1 -k %2 -c -u example.org alice"},
+[DOCTOR_CRYPT_ONLY] = {"crypt-only", DOCTOR_WARNING,
+    "%2 of %3 accounts in the store %1 have only a crypt(3) hash: PLAIN and LOGIN can check it, "
+    "sasl_checkpass() (IMAP's LOGIN command, POP3's USER and PASS) and every other mechanism "
+    "cannot",
+    "saslpasswd-lmdb -f %1 -k %4 -c USER"},
+[DOCTOR_NO_CHECKPASS] = {"no-checkpass", DOCTOR_WARNING,
+    "%2 of %3 accounts in the store %1 cannot use IMAP's LOGIN command at %4: they have no "
+    "checkpass verifier",
+    "saslpasswd-lmdb -f %1 -k %5 -c USER"},
+[DOCTOR_LEGACY] = {"legacy", DOCTOR_NOTE,
+    "%2 of %3 accounts in the store %1 have legacy verifiers, which whoever gets store and key can "
+    "log in with or guess on at MD5's speed",
+    "sasl-lmdb -f %1 -k %4 set --drop legacy --realm REALM"},
+
+[DOCTOR_STORE_MISSING] = {"store-missing", DOCTOR_ERROR,
+    "the store %1, which %2 reads, is not there: every login gets \"try again later\"",
+    "sasl-lmdb -f %1 -k %3 init"},
+[DOCTOR_STORE_BAD] = {"store-bad", DOCTOR_ERROR,
+    "the store %1 cannot be used: %2",
+    "sasl-lmdb -f %1 -k %3 check"},
+[DOCTOR_KEY_MISSING] = {"key-missing", DOCTOR_ERROR,
+    "the key file %1 is not there: the store %2 cannot be opened by anybody",
+    "install -m 600 /path/to/the/key/in/its/backup %1"},
+[DOCTOR_KEY_EXPOSED] = {"key-exposed", DOCTOR_ERROR,
+    "the key file %1 is open to others, and is not used: %2",
+    "chmod %3 %1"},
+[DOCTOR_KEY_WRONG] = {"key-wrong", DOCTOR_ERROR,
+    "the key file %1 has no key for the store %2: %3",
+    "grep -c . %1"},
+[DOCTOR_KEY_DAMAGED] = {"key-damaged", DOCTOR_ERROR,
+    "the key file %1 cannot be understood: %2",
+    "install -m 600 /path/to/the/key/in/its/backup %1"},
+[DOCTOR_KEY_BESIDE_STORE] = {"key-beside-store", DOCTOR_WARNING,
+    "the key %1 lies in one directory with the store %2, and so in one backup: who gets that can "
+    "log in as anybody with a CRAM-MD5 or DIGEST-MD5 verifier",
+    "install -d -m 755 /etc/sasl-lmdb && mv %1 /etc/sasl-lmdb/key"},
+[DOCTOR_STORE_ROOT] = {"store-root", DOCTOR_NOTE,
+    "the store %1 is root's: a server process that has been taken over can attack the next tool "
+    "that root runs on it",
+    "adduser --system --group sasl-lmdb && chown sasl-lmdb %1 %1-lock %2"},
+[DOCTOR_STORE_READ_ONLY] = {"store-read-only", DOCTOR_ERROR,
+    "the store %1 is on a file system that %2 has mounted read-only: it cannot write the lock file "
+    "and reads nothing (systemd: ProtectSystem)",
+    "systemctl edit %3   # [Service] ReadWritePaths=%4"},
+[DOCTOR_NOLOCK] = {"nolock", DOCTOR_ERROR,
+    "%1 reads the store %2 without a lock (lmdb_nolock in %3) although it can be written: what it "
+    "reads can be nonsense",
+    "sed -i '/^\\(sasl_\\)\\?lmdb_nolock:/d' %3"},
+[DOCTOR_STORE_REPLACED] = {"store-replaced", DOCTOR_ERROR,
+    "%1 (process %2) still reads the file that was the store %3 before somebody put another in its "
+    "place",
+    "systemctl restart %4"},
+[DOCTOR_STORE_IN_JAIL] = {"store-in-jail", DOCTOR_WARNING,
+    "%1 is a copy of the store inside Postfix's chroot: nothing reads it, and the mail system's "
+    "user may",
+    "rm -f %1 %1-lock"},
+[DOCTOR_LOCK_MISSING] = {"lock-missing", DOCTOR_ERROR,
+    "the lock file %1 is not there, and a server does not make it: every login gets \"try again "
+    "later\"",
+    "sasl-lmdb -f %2 -k %3 enable USER"},
+[DOCTOR_DATA_UNREACHABLE] = {"data-unreachable", DOCTOR_ERROR,
+    "%1 runs as user %2, who cannot read the store %3: %4 stands in the way (mode %5)",
+    "%r6"},
+[DOCTOR_LOCK_UNREACHABLE] = {"lock-unreachable", DOCTOR_ERROR,
+    "%1 runs as user %2, who cannot write the lock file %3, as readers must: %4 stands in the way "
+    "(mode %5)",
+    "%r6"},
+[DOCTOR_KEY_UNREACHABLE] = {"key-unreachable", DOCTOR_ERROR,
+    "%1 runs as user %2, who cannot read the key file %3: %4 stands in the way (mode %5)",
+    "%r6"},
+[DOCTOR_GROUPS_STALE] = {"groups-stale", DOCTOR_ERROR,
+    "user %2 is in group %4 now, but %1 (process %3) was started before and is not",
+    "systemctl restart %5"},
+[DOCTOR_SELINUX] = {"selinux", DOCTOR_NOTE,
+    "SELinux is enforcing: a server may be kept from mapping %1, which no mode shows",
+    "ausearch -m avc -c smtpd -c imapd; restorecon -Rv %2"},
+
+[DOCTOR_IMAP_PLAINTEXT] = {"imap-plaintext", DOCTOR_WARNING,
+    "Cyrus IMAP takes passwords without TLS (allowplaintext in %1)",
+    "sed -i 's/^allowplaintext:.*/allowplaintext: no/' %1"},
+[DOCTOR_IMAP_NO_PLAINTEXT] = {"imap-no-plaintext", DOCTOR_ERROR,
+    "Cyrus IMAP takes passwords only under TLS, and %1 has no tls_server_cert: PLAIN, LOGIN and "
+    "the LOGIN command cannot be used",
+    "echo 'tls_server_cert: /path/to/chain.pem' >> %1; echo 'tls_server_key: /path/to/key.pem' >> "
+    "%1"},
+[DOCTOR_IMAP_REALM] = {"imap-realm", DOCTOR_ERROR,
+    "Cyrus IMAP denies the %3 accounts of realm \"%2\" as \"cross-realm\": %1 names the realm "
+    "neither as servername nor in loginrealms",
+    "echo 'loginrealms: %4' >> %1"},
+[DOCTOR_IMAP_REQUIRE_TLS] = {"imap-require-tls", DOCTOR_WARNING,
+    "lmdb_require_tls is on in %1, but IMAP's LOGIN command passes plugins by, and "
+    "allowplaintext lets it",
+    "sed -i 's/^allowplaintext:.*/allowplaintext: no/' %1"},
+
+[DOCTOR_FAIL2BAN_BLIND] = {"fail2ban-blind", DOCTOR_WARNING,
+    "fail2ban's jail %1 does not see failed logins by %2: whoever guesses by these is never "
+    "banned",
+    "printf '[sasl-lmdb]\\nenabled = true\\n[%1]\\nenabled = false\\n' >> /etc/fail2ban/jail.local"},
+[DOCTOR_FAIL2BAN_OFF] = {"fail2ban-off", DOCTOR_WARNING,
+    "fail2ban is installed, and none of its jails watches failed logins",
+    "printf '[sasl-lmdb]\\nenabled = true\\n' >> /etc/fail2ban/jail.local"},
+[DOCTOR_FAIL2BAN_TWICE] = {"fail2ban-twice", DOCTOR_WARNING,
+    "fail2ban counts each failed login twice: its jails sasl-lmdb and %1 read the same log",
+    "printf '[%1]\\nenabled = false\\n' >> /etc/fail2ban/jail.local"},
+[DOCTOR_FAIL2BAN_FILTER] = {"fail2ban-filter", DOCTOR_ERROR,
+    "fail2ban's jail sasl-lmdb is enabled and its filter %1 is not there: fail2ban does not start",
+    "install -m 644 packaging/fail2ban/filter.d/sasl-lmdb.conf %1"},
+};
+/* clang-format on */
+
+const struct doctor_row *doctor_row(enum doctor_id id)
+{
+    return &rows[id];
+}
+
+const char *doctor_severity_name(enum doctor_severity severity)
+{
+    static const char *const names[] = {"error", "warning", "note"};
+    return names[severity];
+}

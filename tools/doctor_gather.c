@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "doctor.h"
+
+/* Directories libsasl2 looks for NAME.conf in, where the server does not say otherwise. */
+static const char sasl_conf_path[] = "/etc/sasl2:/etc/sasl:/usr/lib/sasl2";
+
+void doctor_say(struct doctor *d, enum doctor_id id, ...)
+{
+    va_list words;
+    va_start(words, id);
+    doctor_report_add(&d->report, id, words);
+    va_end(words);
+}
+
+const char *application_option(struct doctor *d, const struct application *application,
+                               const char *option)
+{
+    return settings_first(&application->conf,
+                          arena_format(&d->arena, "%s%s", application->prefix, option));
+}
+
+const struct store_counts *doctor_counts(struct doctor *d, const char *path, const char *key_path)
+{
+    for (const struct store_view *v = d->stores; v != NULL; v = v->next) {
+        if (strcmp(v->path, path) == 0 && strcmp(v->key_path, key_path) == 0) {
+            return v->counts;
+        }
+    }
+    struct store_view *view = arena_new(&d->arena, sizeof *view);
+    const struct store_counts *counts = store_count(d->tool, &d->files, path, key_path);
+    if (view == NULL || counts == NULL) {
+        d->failed = d->failed || counts == NULL;
+        return NULL;
+    }
+    *view = (struct store_view){d->stores, path, key_path, counts};
+    d->stores = view;
+    return counts;
+}
+
+struct application *doctor_add_application(struct doctor *d, enum server server, const char *name)
+{
+    struct application **end = &d->applications;
+    struct application *application = arena_new(&d->arena, sizeof *application);
+    if (application == NULL) {
+        return NULL;
+    }
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = application;
+    application->server = server;
+    application->name = name;
+    application->label = name;
+    application->unit = name;
+    application->prefix = "";
+    application->queue = "";
+    application->offered = "";
+    application->plugins.files = &d->files;
+    application->plugins.arena = &d->arena;
+    return application;
+}
+
+/* What mech_list lets through, in the order of the plugins if there is none. */
+static const char *offered_mechanisms(struct doctor *d, const struct application *application)
+{
+    const char *list = application_option(d, application, "mech_list");
+    const char *all = plugins_mechanisms(&application->plugins);
+    const char *offered = "";
+    struct slice rest = slice_str(list);
+    struct slice word;
+    if (list == NULL) {
+        return all;
+    }
+    while (settings_word(&rest, " \t,", &word)) {
+        const char *name = arena_copy(&d->arena, word);
+        if (settings_list_has(all, name) && !settings_list_has(offered, name)) {
+            offered = arena_format(&d->arena, "%s%s%s", offered, *offered == '\0' ? "" : " ", name);
+        }
+    }
+    return offered;
+}
+
+void doctor_complete_application(struct doctor *d, struct application *application)
+{
+    const char *auxprop = application_option(d, application, "auxprop_plugin");
+    const char *path = application_option(d, application, "lmdb_path");
+    const char *key_path = application_option(d, application, "lmdb_keyfile");
+    plugins_read(&application->plugins, application->sasl_path);
+    application->offered = offered_mechanisms(d, application);
+    application->uses_store = auxprop != NULL ? settings_list_has(auxprop, "lmdb") : path != NULL;
+    application->store_path = path == NULL ? STORE_DEFAULT_PATH : path;
+    application->key_path = key_path == NULL ? STORE_DEFAULT_KEY_PATH : key_path;
+    if (application->uses_store && doctor_exists(&d->files, application->store_path)) {
+        application->counts = doctor_counts(d, application->store_path, application->key_path);
+    }
+}
+
+static void gather_imapd(struct doctor *d)
+{
+    struct buf text;
+    buf_init(&text, DOCTOR_CONF_MAX);
+    int error = doctor_read(&d->files, d->imapd_at, &text);
+    d->have_imapd = error == 0;
+    if (error == ENOENT && d->service == NULL) {
+        buf_release(&text);
+        return;
+    }
+    doctor_report_looked_at(&d->report, arena_format(&d->arena, "Cyrus IMAP: %s", d->imapd_at));
+    if (error != 0) {
+        doctor_say(d, DOCTOR_UNREADABLE, d->imapd_at, doctor_why(error), NULL);
+    } else {
+        settings_take_imapd(&d->imapd, &d->arena, buf_slice(&text));
+    }
+    buf_release(&text);
+    struct application *imapd = error != 0 ? NULL : doctor_add_application(d, SERVER_IMAPD, "imap");
+    if (imapd == NULL) {
+        return;
+    }
+    static const char *const names[] = {"imapd", "cyrmaster", NULL};
+    struct settings defaults = {.first = NULL};
+    imapd->label = "Cyrus IMAP";
+    imapd->unit = "cyrus-imapd";
+    imapd->prefix = "sasl_";
+    imapd->conf_path = d->imapd_at;
+    imapd->conf = d->imapd;
+    imapd->user = person_find(&d->files, &d->arena, "cyrus");
+    imapd->processes = processes_find(&d->files, &d->arena, names);
+    if (doctor_read(&d->files, "/etc/default/cyrus-imapd", &text) == 0) {
+        settings_take_shell(&defaults, &d->arena, buf_slice(&text));
+    }
+    buf_release(&text);
+    imapd->sasl_path = settings_last(&defaults, "SASL_PATH");
+    if (imapd->sasl_path == NULL && imapd->processes != NULL) {
+        imapd->sasl_path = process_variable(imapd->processes, &d->arena, "SASL_PATH");
+    }
+    doctor_complete_application(d, imapd);
+}
+
+/* Another program that has a NAME.conf. */
+static void gather_other(struct doctor *d, const char *name)
+{
+    struct slice rest = slice_str(sasl_conf_path);
+    struct slice directory;
+    struct buf text;
+    buf_init(&text, DOCTOR_CONF_MAX);
+    while (settings_word(&rest, ":", &directory)) {
+        const char *path = arena_format(&d->arena, "%.*s/%s.conf", (int)directory.n,
+                                        (const char *)directory.p, name);
+        int error = doctor_read(&d->files, path, &text);
+        if (error == ENOENT) {
+            continue;
+        }
+        struct application *other = doctor_add_application(d, SERVER_OTHER, name);
+        doctor_report_looked_at(&d->report, arena_format(&d->arena, "%s: %s", name, path));
+        if (error != 0) {
+            doctor_say(d, DOCTOR_UNREADABLE, path, doctor_why(error), NULL);
+        } else if (other != NULL) {
+            other->conf_path = path;
+            settings_take_sasl(&other->conf, &d->arena, buf_slice(&text));
+        }
+        if (other != NULL) {
+            doctor_complete_application(d, other);
+        }
+        buf_release(&text);
+        return;
+    }
+    buf_release(&text);
+    doctor_say(d, DOCTOR_CONF_MISSING, name, name, sasl_conf_path,
+               arena_format(&d->arena, "/etc/sasl2/%s.conf", name), NULL);
+}
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    for (; *names != NULL; names++) {
+        if (strcasecmp(name, *names) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void doctor_gather(struct doctor *d)
+{
+    static const char *const postfix[] = {"postfix", "smtpd", NULL};
+    static const char *const imapd[] = {"imap", "imapd", "cyrus", NULL};
+    if (d->service == NULL || is_one_of(d->service, postfix)) {
+        doctor_gather_postfix(d);
+    }
+    if (d->service == NULL || is_one_of(d->service, imapd)) {
+        gather_imapd(d);
+    }
+    if (d->service != NULL && !is_one_of(d->service, postfix) && !is_one_of(d->service, imapd)) {
+        gather_other(d, d->service);
+    }
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "doctor_processes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "doctor_settings.h"
+
+enum {
+    PROCESSES_MAX = 64,         /* kept: enough to see how they are */
+    PROC_FILE_MAX = 256 * 1024, /* bytes of a file in /proc */
+    COMM_MAX = 64,
+    ID_MAX = INT32_MAX,
+};
+
+static bool read_proc(const struct doctor_files *files, struct arena *arena, unsigned pid,
+                      const char *file, struct slice *ret)
+{
+    struct buf text;
+    buf_init(&text, PROC_FILE_MAX);
+    bool read = doctor_read(files, arena_format(arena, "/proc/%u/%s", pid, file), &text) == 0;
+    *ret = (struct slice){NULL, 0};
+    if (read) {
+        *ret = slice_of(arena_copy(arena, buf_slice(&text)), text.n);
+    }
+    buf_release(&text);
+    return read;
+}
+
+/* Uid: real effective saved fs; Gid: likewise; Groups: supplementary. */
+static void take_status(struct process *process, struct slice status)
+{
+    struct slice line;
+    struct slice word;
+    while (settings_line(&status, &line)) {
+        bool uid = slice_take_literal(&line, "Uid:");
+        bool groups =
+            !uid && (slice_take_literal(&line, "Gid:") || slice_take_literal(&line, "Groups:"));
+        while ((uid || groups) && settings_word(&line, " \t", &word)) {
+            uint32_t id = 0;
+            if (!slice_take_decimal(&word, ID_MAX, &id)) {
+                continue;
+            }
+            if (uid) {
+                process->who.uid = id; /* the last is the one files are opened as */
+            } else if (process->who.n_groups < PERSON_GROUPS_MAX) {
+                process->who.groups[process->who.n_groups++] = id;
+            }
+        }
+        process->have_groups = process->have_groups || groups;
+    }
+}
+
+static bool is_wanted(struct slice name, const char *const *names)
+{
+    for (; *names != NULL; names++) {
+        if (slice_equal_str(name, *names)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct process *look_at(const struct doctor_files *files, struct arena *arena, unsigned pid,
+                               const char *const *names)
+{
+    struct slice comm;
+    struct slice status;
+    if (!read_proc(files, arena, pid, "comm", &comm) || !is_wanted(settings_trim(comm), names)) {
+        return NULL;
+    }
+    struct process *process = arena_new(arena, sizeof *process);
+    if (process == NULL) {
+        return NULL;
+    }
+    process->pid = pid;
+    process->name = arena_copy(arena, settings_trim(comm));
+    process->who.known = true;
+    if (read_proc(files, arena, pid, "status", &status)) {
+        take_status(process, status);
+    }
+    (void)read_proc(files, arena, pid, "cmdline", &process->arguments);
+    process->have_environment = read_proc(files, arena, pid, "environ", &process->environment);
+    (void)read_proc(files, arena, pid, "maps", &process->maps);
+    (void)read_proc(files, arena, pid, "mountinfo", &process->mounts);
+    return process;
+}
+
+struct process *processes_find(const struct doctor_files *files, struct arena *arena,
+                               const char *const *names)
+{
+    const char **entry = doctor_names(files, "/proc", arena);
+    struct process *found = NULL;
+    unsigned n = 0;
+    for (; *entry != NULL && n < PROCESSES_MAX; entry++) {
+        struct slice digits = slice_str(*entry);
+        uint32_t pid = 0;
+        if (!slice_take_decimal(&digits, ID_MAX, &pid) || digits.n != 0) {
+            continue;
+        }
+        struct process *process = look_at(files, arena, pid, names);
+        if (process != NULL) {
+            process->next = found;
+            found = process;
+            n++;
+        }
+    }
+    return found;
+}
+
+const char *process_variable(const struct process *process, struct arena *arena, const char *name)
+{
+    struct slice rest = process->environment;
+    while (rest.n > 0) {
+        struct slice entry;
+        slice_take_run(&rest, '\0', &entry);
+        if (rest.n > 0) {
+            rest = slice_of(rest.p + 1, rest.n - 1);
+        }
+        if (slice_take_literal(&entry, name) && slice_take_literal(&entry, "=")) {
+            return arena_copy(arena, entry);
+        }
+    }
+    return NULL;
+}
+
+static bool next_argument(struct slice *rest, struct slice *ret)
+{
+    if (rest->n == 0) {
+        return false;
+    }
+    slice_take_run(rest, '\0', ret);
+    if (rest->n > 0) {
+        *rest = slice_of(rest->p + 1, rest->n - 1);
+    }
+    return true;
+}
+
+bool process_has_argument(const struct process *process, const char *argument)
+{
+    struct slice rest = process->arguments;
+    struct slice word;
+    while (next_argument(&rest, &word)) {
+        if (slice_equal_str(word, argument)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *process_option(const struct process *process, struct arena *arena, const char *option)
+{
+    struct slice rest = process->arguments;
+    struct slice word;
+    while (next_argument(&rest, &word)) {
+        if (!slice_take_literal(&word, option)) {
+            continue;
+        }
+        if (word.n > 0 || next_argument(&rest, &word)) {
+            return arena_copy(arena, word);
+        }
+    }
+    return NULL;
+}
+
+/* Mount points have spaces and the like as \040; those match nothing here. */
+bool mounts_read_only(struct slice mounts, const char *path)
+{
+    size_t longest = 0;
+    bool read_only = false;
+    struct slice line;
+    while (settings_line(&mounts, &line)) {
+        struct slice field[6]; /* id parent major:minor root mount-point options */
+        size_t n = 0;
+        while (n < 6 && settings_word(&line, " ", &field[n])) {
+            n++;
+        }
+        if (n < 6) {
+            continue;
+        }
+        struct slice at = field[4];
+        bool whole = at.n == 1;
+        bool above = whole || (strlen(path) >= at.n && memcmp(path, at.p, at.n) == 0 &&
+                               (path[at.n] == '/' || path[at.n] == '\0'));
+        /* Later lines are mounted over earlier ones. */
+        if (above && at.n >= longest) {
+            struct slice option;
+            longest = at.n;
+            read_only = settings_word(&field[5], ",", &option) && slice_equal_str(option, "ro");
+        }
+    }
+    return read_only;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "doctor_report.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "view.h"
+
+enum {
+    WORDS_MAX = 9,
+    TEXT_MAX = 16 * 1024,
+    ESCAPED_MAX = 4 * TEXT_MAX,
+};
+
+/* --- sentences --- */
+
+/* Puts a word where a shell reads it, inside single quotes or outside of any. */
+static void put_quoted(struct buf *b, const char *word, bool inside)
+{
+    static const char harmless[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@=,+-";
+    bool plain = *word != '\0' && word[strspn(word, harmless)] == '\0';
+    if (!plain && !inside) {
+        buf_put_byte(b, '\'');
+    }
+    for (; *word != '\0'; word++) {
+        if (*word == '\'') {
+            buf_put_str(b, "'\\''");
+        } else {
+            buf_put_byte(b, (uint8_t)*word);
+        }
+    }
+    if (!plain && !inside) {
+        buf_put_byte(b, '\'');
+    }
+}
+
+static const char *finish(struct arena *arena, struct buf *b)
+{
+    if (buf_status(b) == AUTH_NO_MEMORY) {
+        arena->lost = true;
+    }
+    const char *text = arena_copy(arena, buf_slice(b));
+    buf_release(b);
+    return text;
+}
+
+const char *doctor_quoted(struct arena *arena, const char *word)
+{
+    struct buf b;
+    buf_init(&b, TEXT_MAX);
+    put_quoted(&b, word, false);
+    return finish(arena, &b);
+}
+
+/* A row's text with the words put in. */
+static const char *fill(struct arena *arena, const char *text, const char *const words[WORDS_MAX],
+                        bool command)
+{
+    struct buf b;
+    bool inside = false;
+    buf_init(&b, TEXT_MAX);
+    for (; *text != '\0'; text++) {
+        if (*text == '\'') {
+            inside = !inside;
+        }
+        if (*text != '%' || text[1] == '\0') {
+            buf_put_byte(&b, (uint8_t)*text);
+            continue;
+        }
+        text++;
+        bool raw = *text == 'r';
+        text += raw;
+        if (*text < '1' || *text > '9') {
+            buf_put_byte(&b, (uint8_t)*text);
+            continue;
+        }
+        const char *word = words[*text - '1'];
+        if (word != NULL && command && !raw) {
+            put_quoted(&b, word, inside);
+        } else {
+            buf_put_str(&b, word == NULL ? "" : word);
+        }
+    }
+    return finish(arena, &b);
+}
+
+void doctor_report_add(struct doctor_report *report, enum doctor_id id, va_list words)
+{
+    const char *word[WORDS_MAX] = {NULL};
+    const struct doctor_row *row = doctor_row(id);
+    for (size_t i = 0; i < WORDS_MAX; i++) {
+        word[i] = va_arg(words, const char *);
+        if (word[i] == NULL) {
+            break;
+        }
+    }
+    const char *text = fill(report->arena, row->sentence, word, false);
+    struct finding **end = &report->findings;
+    for (; *end != NULL; end = &(*end)->next) {
+        if ((*end)->id == id && strcmp((*end)->text, text) == 0) {
+            return;
+        }
+    }
+    struct finding *finding = arena_new(report->arena, sizeof *finding);
+    if (finding != NULL) {
+        finding->id = id;
+        finding->text = text;
+        finding->mend = fill(report->arena, row->mend, word, true);
+        *end = finding;
+        report->counts[row->severity]++;
+    }
+}
+
+void doctor_report_looked_at(struct doctor_report *report, const char *what)
+{
+    struct looked_at **end = &report->looked_at;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    struct looked_at *one = arena_new(report->arena, sizeof *one);
+    if (one != NULL) {
+        one->what = arena_copy(report->arena, slice_str(what));
+        *end = one;
+    }
+}
+
+/* --- output --- */
+
+/* What people and JSON can be shown; "" if there is no memory for it, and *ok false. */
+static const char *shown(struct buf *b, const char *text, bool *ok)
+{
+    buf_clear(b);
+    report_escape(b, slice_str(text));
+    if (buf_status(b) != AUTH_OK) {
+        *ok = false;
+        return "";
+    }
+    return buf_text(b);
+}
+
+static json_t *finding_json(const struct finding *finding, bool *ok)
+{
+    const struct doctor_row *row = doctor_row(finding->id);
+    struct buf b;
+    buf_init(&b, ESCAPED_MAX);
+    json_t *text = json_string(shown(&b, finding->text, ok));
+    json_t *mend = json_string(shown(&b, finding->mend, ok));
+    buf_release(&b);
+    return json_pack("{s:s, s:s, s:o, s:o}", "id", row->id, "severity",
+                     doctor_severity_name(row->severity), "text", text, "mend", mend);
+}
+
+static enum auth_status print_json(const struct doctor_report *report, const struct tool *tool)
+{
+    bool ok = true;
+    json_t *looked_at = json_array();
+    json_t *findings = json_array();
+    struct buf b;
+    buf_init(&b, ESCAPED_MAX);
+    for (const struct looked_at *one = report->looked_at; one != NULL; one = one->next) {
+        ok = json_array_append_new(looked_at, json_string(shown(&b, one->what, &ok))) == 0 && ok;
+    }
+    buf_release(&b);
+    for (int severity = DOCTOR_ERROR; severity <= DOCTOR_NOTE; severity++) {
+        for (const struct finding *f = report->findings; f != NULL; f = f->next) {
+            if ((int)doctor_row(f->id)->severity == severity) {
+                ok = json_array_append_new(findings, finding_json(f, &ok)) == 0 && ok;
+            }
+        }
+    }
+    bool good = report->counts[DOCTOR_ERROR] + report->counts[DOCTOR_WARNING] == 0;
+    json_t *root =
+        json_pack("{s:b, s:o, s:o}", "ok", good, "looked_at", looked_at, "findings", findings);
+    if (!ok) {
+        json_decref(root);
+        root = NULL;
+    }
+    return view_print_json(tool, root);
+}
+
+static bool print_finding(const struct finding *finding)
+{
+    static const char *const heads[] = {"ERROR", "WARNING", "note"};
+    const struct doctor_row *row = doctor_row(finding->id);
+    bool ok = true;
+    struct buf b;
+    buf_init(&b, ESCAPED_MAX);
+    printf("%s (%s): %s\n", heads[row->severity], row->id, shown(&b, finding->text, &ok));
+    if (*finding->mend != '\0') {
+        printf("    %s\n", shown(&b, finding->mend, &ok));
+    }
+    buf_release(&b);
+    return ok;
+}
+
+static bool print_text(const struct doctor_report *report)
+{
+    bool ok = true;
+    struct buf b;
+    buf_init(&b, ESCAPED_MAX);
+    for (const struct looked_at *one = report->looked_at; one != NULL; one = one->next) {
+        printf("looked at %s\n", shown(&b, one->what, &ok));
+    }
+    buf_release(&b);
+    for (int severity = DOCTOR_ERROR; severity <= DOCTOR_NOTE; severity++) {
+        for (const struct finding *f = report->findings; f != NULL; f = f->next) {
+            if ((int)doctor_row(f->id)->severity == severity) {
+                ok = print_finding(f) && ok;
+            }
+        }
+    }
+    const unsigned *n = report->counts;
+    if (n[DOCTOR_ERROR] + n[DOCTOR_WARNING] == 0) {
+        puts("nothing is wrong");
+    } else {
+        printf("%u error%s, %u warning%s\n", n[DOCTOR_ERROR], n[DOCTOR_ERROR] == 1 ? "" : "s",
+               n[DOCTOR_WARNING], n[DOCTOR_WARNING] == 1 ? "" : "s");
+    }
+    return ok;
+}
+
+enum auth_status doctor_report_print(const struct doctor_report *report, const struct tool *tool,
+                                     bool json)
+{
+    if (json) {
+        return print_json(report, tool);
+    }
+    if (!print_text(report)) {
+        return tool_report(tool, AUTH_NO_MEMORY, NULL, "report");
+    }
+    return tool_flush(tool) ? AUTH_OK : AUTH_UNAVAILABLE;
+}
+
+void doctor_report_list(void)
+{
+    for (int id = 0; id < DOCTOR_IDS; id++) {
+        const struct doctor_row *row = doctor_row((enum doctor_id)id);
+        printf("%s %s\n", row->id, doctor_severity_name(row->severity));
+    }
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Lists of "name: value" from configuration files, each read by the rules of the program whose
+ * file it is. Everything is bounded; strings and entries live in the arena.
+ */
+#ifndef SASL_LMDB_DOCTOR_SETTINGS_H
+#define SASL_LMDB_DOCTOR_SETTINGS_H
+
+#include <stdbool.h>
+
+#include "base/slice.h"
+#include "doctor_arena.h"
+
+enum { SETTINGS_MAX = 4096 }; /* entries of one list */
+
+struct setting {
+    struct setting *next;
+    const char *name;
+    const char *value;
+    unsigned line; /* where it begins, from 1 */
+};
+
+struct settings {
+    struct setting *first;
+    struct setting *last;
+    unsigned n;
+    unsigned bad_line; /* the first line the program does not take; 0: there is none */
+    const char *bad;   /* what is wrong with it */
+};
+
+void settings_add(struct settings *settings, struct arena *arena, struct slice name,
+                  struct slice value, unsigned line);
+
+/* The first of that name, as libsasl2 and Cyrus IMAP choose; NULL if there is none. */
+const char *settings_first(const struct settings *settings, const char *name);
+
+/* The last of that name, as Postfix chooses; NULL if there is none. */
+const char *settings_last(const struct settings *settings, const char *name);
+
+/*
+ * A SASL configuration file as libsasl2 2.1 reads it: names in any case, "#" comments, no value
+ * over more than one line. It stops at the first line it does not take, and so does this.
+ */
+void settings_take_sasl(struct settings *ret, struct arena *arena, struct slice text);
+
+/* imapd.conf: the same, with "@include" lines passed over. */
+void settings_take_imapd(struct settings *ret, struct arena *arena, struct slice text);
+
+/* "NAME=value" lines of a shell fragment in /etc/default, quotation marks taken off. */
+void settings_take_shell(struct settings *ret, struct arena *arena, struct slice text);
+
+/* yes, on, true, t, 1 in any case; NULL is off. */
+bool setting_is_on(const char *value);
+
+/* The next line without its newline. False at the end. */
+bool settings_line(struct slice *text, struct slice *ret);
+
+/* Space and tab around, taken off. */
+struct slice settings_trim(struct slice text);
+
+/*
+ * The next word of a list, words being separated by any of the characters. False at the end.
+ */
+bool settings_word(struct slice *list, const char *separators, struct slice *ret);
+
+/* Whether a list of words separated by spaces or commas has this one, in any case. */
+bool settings_list_has(const char *list, const char *word);
+
+#endif
