@@ -134,13 +134,56 @@ static const char *take_root(struct doctor *d, const char *root)
     return strcmp(whole, "/") == 0 ? "" : arena_copy(&d->arena, slice_str(whole));
 }
 
+/* What the command line says beside the doctor's own members. */
+struct request {
+    const char *root;
+    bool json;
+    bool list;
+};
+
+static void take_option(struct doctor *d, struct request *request, int option, const char *value)
+{
+    switch (option) {
+    case OPTION_ROOT:
+        request->root = value;
+        break;
+    case OPTION_POSTFIX:
+        d->postfix_at = value;
+        break;
+    case OPTION_IMAPD:
+        d->imapd_at = value;
+        break;
+    case OPTION_LIST:
+        request->list = true;
+        break;
+    default:
+        request->json = true;
+        break;
+    }
+}
+
+static int carry_out(struct doctor *d, const struct request *request)
+{
+    if (request->list) {
+        doctor_report_list();
+        return TOOL_DONE;
+    }
+    if (d->service != NULL && (*d->service == '\0' || strchr(d->service, '/') != NULL)) {
+        return tool_usage_error(d->tool, "\"%s\" is not a service's name", d->service);
+    }
+    d->files.root = take_root(d, request->root);
+    if (d->files.root == NULL) {
+        tool_say(d->tool, "%s: %m", request->root);
+        return TOOL_FAILED;
+    }
+    return examine(d, request->json);
+}
+
 static int run(struct tool *tool, int argc, char **argv)
 {
     const struct tool_options options = {":" TOOL_COMMON_LETTERS, longs};
+    struct request request = {.root = "/"};
     struct doctor *d = calloc(1, sizeof *d);
-    const char *root = "/";
-    bool json = false;
-    bool list = false;
     int option;
     int code = TOOL_DONE;
     if (d == NULL) {
@@ -151,49 +194,13 @@ static int run(struct tool *tool, int argc, char **argv)
     d->postfix_at = "/etc/postfix";
     d->imapd_at = "/etc/imapd.conf";
     while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
-        switch (option) {
-        case OPTION_ROOT:
-            root = optarg;
-            break;
-        case OPTION_POSTFIX:
-            d->postfix_at = optarg;
-            break;
-        case OPTION_IMAPD:
-            d->imapd_at = optarg;
-            break;
-        case OPTION_LIST:
-            list = true;
-            break;
-        default:
-            json = true;
-            break;
-        }
+        take_option(d, &request, option, optarg);
     }
-    if (option == TOOL_OPTIONS_STOP) {
-        goto out;
+    if (option == TOOL_OPTIONS_END) {
+        d->service = argc > optind ? argv[optind] : NULL;
+        code = argc - optind > 1 ? tool_usage_error(tool, "takes one service at most")
+                                 : carry_out(d, &request);
     }
-    if (argc - optind > 1) {
-        code = tool_usage_error(tool, "takes one service at most");
-        goto out;
-    }
-    d->service = argc > optind ? argv[optind] : NULL;
-    if (list) {
-        doctor_report_list();
-        goto out;
-    }
-    if (d->service != NULL && (*d->service == '\0' || strchr(d->service, '/') != NULL)) {
-        code = tool_usage_error(tool, "\"%s\" is not a service's name", d->service);
-        goto out;
-    }
-    d->files.root = take_root(d, root);
-    if (d->files.root == NULL) {
-        tool_say(tool, "%s: %m", root);
-        code = TOOL_FAILED;
-        goto out;
-    }
-    code = examine(d, json);
-
-out:
     arena_release(&d->arena);
     free(d);
     return code;

@@ -87,6 +87,10 @@ void doctor_gather_others(struct doctor *d);
 struct application *doctor_add_application(struct doctor *d, enum server server, const char *name);
 void doctor_complete_application(struct doctor *d, struct application *application);
 
+/* The command that gives a parameter a value: in master.cf where the service has one of its own. */
+const char *doctor_postconf_set(struct doctor *d, const struct postfix_service *service,
+                                const char *parameter, const char *value);
+
 void doctor_check_postfix(struct doctor *d, const struct postfix_service *service);
 void doctor_check_relay(struct doctor *d, const struct postfix_service *service);
 void doctor_check_conf(struct doctor *d, const struct application *application);

@@ -41,6 +41,24 @@ static struct smtpd look_at(struct doctor *d, const struct postfix_service *serv
     return s;
 }
 
+const char *doctor_postconf_set(struct doctor *d, const struct postfix_service *service,
+                                const char *parameter, const char *value)
+{
+    const char *at = doctor_quoted(&d->arena, d->postfix_at);
+    if (settings_last(&service->overrides, parameter) != NULL) {
+        const char *word = arena_format(&d->arena, "%s/%s/%s=%s", service->name,
+                                        service->passed ? "pass" : "inet", parameter, value);
+        return arena_format(&d->arena, "postconf -c %s -P %s", at, doctor_quoted(&d->arena, word));
+    }
+    const char *word = arena_format(&d->arena, "%s=%s", parameter, value);
+    return arena_format(&d->arena, "postconf -c %s -e %s", at, doctor_quoted(&d->arena, word));
+}
+
+static const char *set(const struct smtpd *s, const char *parameter, const char *value)
+{
+    return doctor_postconf_set(s->d, s->service, parameter, value);
+}
+
 static bool ends_in(const char *name, const char *port)
 {
     const char *colon = strrchr(name, ':');
@@ -68,7 +86,8 @@ static void check_auth(const struct smtpd *s)
                    NULL);
     }
     if (s->auth && strcmp(get(s, "smtpd_client_auth_rate_limit"), "0") == 0) {
-        doctor_say(s->d, DOCTOR_RATE_LIMIT, s->name, s->at, NULL);
+        doctor_say(s->d, DOCTOR_RATE_LIMIT, s->name, set(s, "smtpd_client_auth_rate_limit", "20"),
+                   NULL);
     }
 }
 
@@ -80,7 +99,9 @@ static void check_type(const struct smtpd *s)
     if (strcmp(type, "cyrus") == 0) {
         return;
     }
-    doctor_say(s->d, DOCTOR_SASL_TYPE, s->name, type, s->at, NULL);
+    const char *cyrus = arena_format(&s->d->arena, "%s && %s", set(s, "smtpd_sasl_type", "cyrus"),
+                                     set(s, "smtpd_sasl_path", "smtpd"));
+    doctor_say(s->d, DOCTOR_SASL_TYPE, s->name, type, cyrus, NULL);
     if (strcmp(type, "dovecot") != 0 || strncmp(path, "inet:", strlen("inet:")) == 0) {
         return;
     }
@@ -92,7 +113,7 @@ static void check_type(const struct smtpd *s)
                              ? path
                              : arena_format(&s->d->arena, "%s/%s", queue, path);
     if (!doctor_exists(&s->d->files, socket)) {
-        doctor_say(s->d, DOCTOR_DOVECOT_SOCKET, s->name, socket, s->at, NULL);
+        doctor_say(s->d, DOCTOR_DOVECOT_SOCKET, s->name, socket, cyrus, NULL);
     }
 }
 
@@ -100,11 +121,12 @@ static void check_tls(const struct smtpd *s)
 {
     const char *options = get(s, "smtpd_sasl_security_options");
     if (!s->auth_needs_tls && !settings_list_has(options, "noplaintext")) {
-        doctor_say(s->d, DOCTOR_AUTH_WITHOUT_TLS, s->name, s->at, NULL);
+        doctor_say(s->d, DOCTOR_AUTH_WITHOUT_TLS, s->name, set(s, "smtpd_tls_auth_only", "yes"),
+                   NULL);
     }
     if (s->auth_needs_tls && !s->tls_offered) {
-        doctor_say(s->d, DOCTOR_TLS_MISSING, s->name, get(s, "smtpd_tls_security_level"), s->at,
-                   NULL);
+        doctor_say(s->d, DOCTOR_TLS_MISSING, s->name, get(s, "smtpd_tls_security_level"),
+                   set(s, "smtpd_tls_security_level", "may"), NULL);
     }
 }
 
@@ -129,7 +151,8 @@ static void check_certificates(const struct smtpd *s)
         }
     }
     if (!any) {
-        doctor_say(s->d, DOCTOR_CERTIFICATE_UNSET, s->name, s->at, NULL);
+        doctor_say(s->d, DOCTOR_CERTIFICATE_UNSET, s->name,
+                   set(s, "smtpd_tls_chain_files", "/path/to/key-and-chain.pem"), NULL);
     }
 }
 
@@ -177,7 +200,8 @@ static void check_options(const struct smtpd *s)
         strong = strong || !(slice_equal_str(word, "PLAIN") || slice_equal_str(word, "LOGIN"));
     }
     if (*offered != '\0' && !kept) {
-        doctor_say(s->d, DOCTOR_MECH_FILTER, s->name, filter, s->at, NULL);
+        doctor_say(s->d, DOCTOR_MECH_FILTER, s->name, filter,
+                   set(s, "smtpd_sasl_mechanism_filter", "!external, static:rest"), NULL);
     }
     const char *under_tls = get(s, "smtpd_sasl_tls_security_options");
     const char *clear = get(s, "smtpd_sasl_security_options");
@@ -185,19 +209,19 @@ static void check_options(const struct smtpd *s)
         bool in_tls = s->tls_offered && !settings_list_has(under_tls, "noanonymous");
         bool in_clear = !s->auth_needs_tls && !settings_list_has(clear, "noanonymous");
         if (in_tls || in_clear) {
-            doctor_say(s->d, DOCTOR_ANONYMOUS, s->name,
-                       in_clear ? "smtpd_sasl_security_options" : "smtpd_sasl_tls_security_options",
-                       s->at, NULL);
+            const char *which =
+                in_clear ? "smtpd_sasl_security_options" : "smtpd_sasl_tls_security_options";
+            doctor_say(s->d, DOCTOR_ANONYMOUS, s->name, which, set(s, which, "noanonymous"), NULL);
         }
     }
     bool nothing_clear = s->auth_needs_tls || settings_list_has(clear, "noplaintext");
     if (*offered != '\0' && !strong && nothing_clear &&
         settings_list_has(under_tls, "noplaintext")) {
+        static const char which[] = "smtpd_sasl_tls_security_options";
+        bool is_set = postfix_is_set(&s->d->postfix, s->service, which);
         doctor_say(s->d, DOCTOR_NOPLAINTEXT, s->name,
-                   postfix_is_set(&s->d->postfix, s->service, "smtpd_sasl_tls_security_options")
-                       ? "smtpd_sasl_tls_security_options"
-                       : "smtpd_sasl_security_options",
-                   s->at, NULL);
+                   is_set ? which : "smtpd_sasl_security_options", set(s, which, "noanonymous"),
+                   NULL);
     }
 }
 

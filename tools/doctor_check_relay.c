@@ -56,6 +56,17 @@ static enum verdict follow(const char *list, bool logged_in, struct slice *ret_w
     return NOTHING;
 }
 
+static const char relay_list[] = "smtpd_relay_restrictions";
+
+/* What Postfix has by default: own hosts, who has logged in, and mail for own domains. */
+static const char *set_usual(struct doctor *d, const struct postfix_service *service,
+                             const char *parameter, const char *end)
+{
+    return doctor_postconf_set(
+        d, service, parameter,
+        arena_format(&d->arena, "permit_mynetworks, permit_sasl_authenticated, %s", end));
+}
+
 static const char *list_of(struct doctor *d, const struct postfix_service *service,
                            const char *parameter)
 {
@@ -96,9 +107,10 @@ static void check_strangers(struct doctor *d, const struct postfix_service *serv
     }
     if (open != NULL) {
         doctor_say(d, DOCTOR_OPEN_RELAY, service->name, arena_copy(&d->arena, by), open,
-                   d->postfix_at, NULL);
+                   set_usual(d, service, open, "reject_unauth_destination"), NULL);
     } else {
-        doctor_say(d, DOCTOR_RELAY_UNSET, service->name, d->postfix_at, NULL);
+        doctor_say(d, DOCTOR_RELAY_UNSET, service->name,
+                   set_usual(d, service, relay_list, "reject_unauth_destination"), NULL);
     }
 }
 
@@ -123,10 +135,12 @@ static void check_logged_in(struct doctor *d, const struct postfix_service *serv
         return;
     }
     if (!named) {
-        doctor_say(d, DOCTOR_PERMIT_MISSING, service->name, d->postfix_at, NULL);
+        doctor_say(d, DOCTOR_PERMIT_MISSING, service->name,
+                   set_usual(d, service, refused_by, arena_copy(&d->arena, refused_word)), NULL);
     } else {
         doctor_say(d, DOCTOR_PERMIT_LATE, service->name, refused_by,
-                   arena_copy(&d->arena, refused_word), d->postfix_at, NULL);
+                   arena_copy(&d->arena, refused_word),
+                   set_usual(d, service, refused_by, arena_copy(&d->arena, refused_word)), NULL);
     }
 }
 
@@ -170,18 +184,19 @@ static void check_networks(struct doctor *d, const struct postfix_service *servi
     enum { CLASS_A = 8 }; /* nobody's own network has fewer bits */
     struct slice rest = slice_str(list_of(d, service, "mynetworks"));
     struct slice word;
+    const char *command = doctor_postconf_set(d, service, "mynetworks", "127.0.0.0/8 [::1]/128");
     while (settings_word(&rest, " \t,", &word)) {
         const char *text = arena_copy(&d->arena, word);
         uint32_t network = 0;
         uint32_t bits = 0;
         if (strcmp(text, "[::]/0") == 0 || strcmp(text, "::/0") == 0 ||
             strcmp(text, "static:all") == 0) {
-            doctor_say(d, DOCTOR_MYNETWORKS_WORLD, service->name, text, d->postfix_at, NULL);
+            doctor_say(d, DOCTOR_MYNETWORKS_WORLD, service->name, text, command, NULL);
         } else if (take_network(word, &network, &bits)) {
             if (bits < CLASS_A) {
-                doctor_say(d, DOCTOR_MYNETWORKS_WORLD, service->name, text, d->postfix_at, NULL);
+                doctor_say(d, DOCTOR_MYNETWORKS_WORLD, service->name, text, command, NULL);
             } else if (is_private(network, bits)) {
-                doctor_say(d, DOCTOR_MYNETWORKS_PRIVATE, service->name, text, d->postfix_at, NULL);
+                doctor_say(d, DOCTOR_MYNETWORKS_PRIVATE, service->name, text, command, NULL);
             }
         }
     }

@@ -28,66 +28,63 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "postconf -c %2 -P %1/%3/smtpd_sasl_auth_enable=no"},
 [DOCTOR_SASL_TYPE] = {"sasl-type", DOCTOR_WARNING,
     "the Postfix service %1 has smtpd_sasl_type = %2: it does not ask libsasl2, nor this store",
-    "postconf -c %3 -e smtpd_sasl_type=cyrus smtpd_sasl_path=smtpd"},
+    "%r3"},
 [DOCTOR_DOVECOT_SOCKET] = {"dovecot-socket", DOCTOR_ERROR,
     "the Postfix service %1 wants Dovecot's socket %2, which is not there: every client is "
     "dropped without a word",
-    "postconf -c %3 -e smtpd_sasl_type=cyrus smtpd_sasl_path=smtpd"},
+    "%r3"},
 [DOCTOR_AUTH_WITHOUT_TLS] = {"auth-without-tls", DOCTOR_WARNING,
     "the Postfix service %1 takes passwords without TLS",
-    "postconf -c %2 -e smtpd_tls_auth_only=yes"},
+    "%r2"},
 [DOCTOR_TLS_MISSING] = {"tls-missing", DOCTOR_ERROR,
     "the Postfix service %1 offers AUTH only under TLS, and no TLS "
     "(smtpd_tls_security_level is \"%2\"): nobody can log in",
-    "postconf -c %3 -e smtpd_tls_security_level=may"},
+    "%r3"},
 [DOCTOR_CERTIFICATE_UNSET] = {"certificate-unset", DOCTOR_ERROR,
     "the Postfix service %1 has TLS switched on but no certificate: it offers no STARTTLS",
-    "postconf -c %2 -e smtpd_tls_chain_files=/path/to/key-and-chain.pem"},
+    "%r2"},
 [DOCTOR_CERTIFICATE_MISSING] = {"certificate-missing", DOCTOR_ERROR,
     "the certificate of the Postfix service %1, %2, cannot be read: %3",
     "ls -lL %2"},
 [DOCTOR_RATE_LIMIT] = {"rate-limit", DOCTOR_WARNING,
     "the Postfix service %1 lets a client try as many passwords as it likes "
     "(smtpd_client_auth_rate_limit is 0)",
-    "postconf -c %2 -e smtpd_client_auth_rate_limit=20"},
+    "%r2"},
 [DOCTOR_ANONYMOUS] = {"anonymous", DOCTOR_ERROR,
     "the Postfix service %1 offers the mechanism ANONYMOUS, and whoever uses it counts as logged "
     "in: %2 lacks \"noanonymous\"",
-    "postconf -c %3 -e %2=noanonymous"},
+    "%r3"},
 [DOCTOR_NOPLAINTEXT] = {"noplaintext", DOCTOR_ERROR,
     "the Postfix service %1 forbids PLAIN and LOGIN under TLS too (%2 has \"noplaintext\"), and "
     "its mech_list has nothing else",
-    "postconf -c %3 -e smtpd_sasl_tls_security_options=noanonymous"},
+    "%r3"},
 [DOCTOR_MECH_FILTER] = {"mech-filter", DOCTOR_ERROR,
     "smtpd_sasl_mechanism_filter = %2 leaves the Postfix service %1 no mechanism, which ends "
     "smtpd",
-    "postconf -c %3 -e 'smtpd_sasl_mechanism_filter=!external, static:rest'"},
+    "%r3"},
 
 [DOCTOR_OPEN_RELAY] = {"open-relay", DOCTOR_ERROR,
     "the Postfix service %1 is an open relay: \"%2\" in %3 lets everybody send everywhere",
-    "postconf -c %4 -e 'smtpd_relay_restrictions=permit_mynetworks, permit_sasl_authenticated, "
-    "reject_unauth_destination'"},
+    "%r4"},
 [DOCTOR_RELAY_UNSET] = {"relay-unset", DOCTOR_ERROR,
     "the Postfix service %1 has no reject_unauth_destination in smtpd_relay_restrictions or "
     "smtpd_recipient_restrictions: smtpd refuses to work, or relays for everybody",
-    "postconf -c %2 -e 'smtpd_relay_restrictions=permit_mynetworks, permit_sasl_authenticated, "
-    "reject_unauth_destination'"},
+    "%r2"},
 [DOCTOR_MYNETWORKS_WORLD] = {"mynetworks-world", DOCTOR_ERROR,
     "mynetworks of the Postfix service %1 has %2: everybody may relay without a login",
-    "postconf -c %3 -e 'mynetworks=127.0.0.0/8 [::1]/128'"},
+    "%r3"},
 [DOCTOR_MYNETWORKS_PRIVATE] = {"mynetworks-private", DOCTOR_WARNING,
     "mynetworks of the Postfix service %1 has %2, private addresses: behind Docker or another "
     "NAT every client comes from one, and relays without a login",
-    "postconf -c %3 -e 'mynetworks=127.0.0.0/8 [::1]/128'"},
+    "%r3"},
 [DOCTOR_PERMIT_MISSING] = {"permit-missing", DOCTOR_ERROR,
     "a login at the Postfix service %1 gives no right to relay: permit_sasl_authenticated is "
     "missing",
-    "postconf -c %2 -e 'smtpd_relay_restrictions=permit_mynetworks, permit_sasl_authenticated, "
-    "reject_unauth_destination'"},
+    "%r2"},
 [DOCTOR_PERMIT_LATE] = {"permit-late", DOCTOR_ERROR,
     "the Postfix service %1 refuses mail after a login too: \"%3\" stands in %2 before "
     "permit_sasl_authenticated, or without it",
-    "postconf -c %4 %2"},
+    "%r4"},
 
 [DOCTOR_CONF_MISSING] = {"conf-missing", DOCTOR_ERROR,
     "%1 finds no %2.conf (looked for in %3): it offers every mechanism of every plugin, and knows "
@@ -254,7 +251,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "chmod %3 %1"},
 [DOCTOR_KEY_WRONG] = {"key-wrong", DOCTOR_ERROR,
     "the key file %1 has no key for the store %2: %3",
-    "grep -c . %1"},
+    "install -m 600 /path/to/the/key/in/its/backup %1"},
 [DOCTOR_KEY_DAMAGED] = {"key-damaged", DOCTOR_ERROR,
     "the key file %1 cannot be understood: %2",
     "install -m 600 /path/to/the/key/in/its/backup %1"},

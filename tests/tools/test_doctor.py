@@ -94,7 +94,7 @@ class Site:
         at = f"/proc/{pid}/"
         ids = f"{uid}\t{uid}\t{uid}\t{uid}"
         self.file(at + "comm", name + "\n")
-        self.file(at + "status", f"Name:\t{name}\nUid:\t{ids}\nGid:\t999\t999\t999\t999\n"
+        self.file(at + "status", f"Name:\t{name}\nUid:\t{ids}\nGid:\t47003\t47003\t47003\t47003\n"
                                  f"Groups:\t{' '.join(map(str, groups))} \n")
         self.file(at + "environ", environ)
         self.file(at + "cmdline", b"".join(a.encode() + b"\0" for a in (name, *arguments)))
@@ -674,7 +674,7 @@ def _(site):
 
 @case("data-unreachable", "lock-unreachable", "legacy", imap=True, postfix=False)
 def _(site):
-    later(site, lambda s: os.chmod(s.path("/var/lib/sasl-lmdb"), 0o711 & ~1))
+    later(site, lambda s: os.chmod(s.path("/var/lib/sasl-lmdb"), 0o700))
     later(site, lambda s: AS_ROOT and os.chown(s.path("/var/lib/sasl-lmdb"), OWNER, 0))
 
 
@@ -834,7 +834,7 @@ class Sound(DoctorTest):
             site.file(f"{STOCK}/{name}", contents)
         self.assertEqual(self.ids(site), {"legacy"})
         self.assertEqual(self.ids(site, "svn"), {"legacy"})
-        self.assertEqual(self.ids(site, "exim"), {"conf-missing"})
+        self.assertEqual(self.ids(site, "exim"), {"conf-missing", "legacy"})
 
     def test_only_a_store(self):
         site = self.site(postfix=False)
@@ -940,6 +940,23 @@ class Commands(DoctorTest):
         done = toolkit.run(["sh", "-c", echo], cwd=self.directory)
         self.assertEqual(done.out, b"loginrealms: a'; touch x; echo 'b example.org\n")
         self.assertFalse(os.path.exists(os.path.join(self.directory, "x")))
+
+    def test_a_service_with_a_value_of_its_own(self):
+        """main.cf does not help where master.cf overrules it."""
+        site = self.site()
+        site.services["submission"]["smtpd_client_auth_rate_limit"] = "0"
+        site.services["submission"]["smtpd_tls_security_level"] = "none"
+        site.write()
+        self.assertEqual(self.mend(site, "rate-limit"), "postconf -c /etc/postfix -P "
+                         "submission/inet/smtpd_client_auth_rate_limit=20")
+        self.assertEqual(self.mend(site, "tls-missing"), "postconf -c /etc/postfix -P "
+                         "submission/inet/smtpd_tls_security_level=may")
+        site = self.site()
+        site.services["submission"] = {"smtpd_sasl_auth_enable": "yes"}
+        site.main["smtpd_tls_security_level"] = ""
+        site.write()
+        self.assertEqual(self.mend(site, "tls-missing"), "postconf -c /etc/postfix -e "
+                         "smtpd_tls_security_level=may")
 
     def test_control_characters_are_escaped(self):
         site = self.site()

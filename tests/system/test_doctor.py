@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""sasl-lmdb doctor at a private Postfix as the other tests use it: real postconf, real plugins,
+real smtpd processes, right and wrong. What it says has to fit what a login gets."""
+
+import contextlib
+import json
+import os
+import smtplib
+import ssl
+import subprocess
+
+import harness
+import store
+
+# What depends on the machine the test runs on, and not on this Postfix.
+AROUND = {"fail2ban-off", "fail2ban-blind", "fail2ban-twice", "fail2ban-filter", "sasldb-left",
+          "saslauthd-left", "selinux", "store-elsewhere", "plugin-writable"}
+# The tests' own way: a store of root's, with every kind of verifier.
+ALWAYS = {"store-root", "legacy"}
+
+
+class DoctorTest(harness.PostfixCase):
+    services = {"smtp": {"smtpd_tls_auth_only": "yes"}}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Key and store in directories of their own, as a site should have them.
+        elsewhere = os.path.join(cls.work.mkdir("keys", 0o755), "key")
+        os.rename(cls.store.key, elsewhere)
+        cls.store.key = elsewhere
+        cls.set("smtpd_client_auth_rate_limit = 20")
+
+    def setUp(self):
+        self.postfix.write_sasl_conf("smtpd", self.store.conf())
+        self.postfix.restart()
+
+    @classmethod
+    def set(cls, *parameters):
+        subprocess.run(["postconf", "-c", cls.postfix.config, "-e", *parameters], check=True,
+                       timeout=60)
+
+    def findings(self):
+        """What the doctor says."""
+        result = store.run([os.path.join(store.TOOLS, "sasl-lmdb"), "doctor", "--json",
+                            "--postfix", self.postfix.config, "postfix"])
+        self.assertEqual(result.stderr, "")
+        findings = json.loads(result.stdout)["findings"]
+        bad = [finding for finding in findings if finding["severity"] != "note"]
+        self.assertEqual(result.returncode, 1 if bad else 0, result.stdout)
+        self.assertNotIn(self.PASSWORD, result.stdout)
+        return findings
+
+    def doctor(self):
+        """The ids found."""
+        return {finding["id"] for finding in self.findings()} - AROUND
+
+    def mend(self, wanted):
+        """Runs the command that the doctor has for this."""
+        commands = [finding["mend"] for finding in self.findings() if finding["id"] == wanted]
+        subprocess.run(["sh", "-c", *commands], check=True, timeout=60)
+
+    @contextlib.contextmanager
+    def connection(self):
+        context = ssl.create_default_context(cafile=self.postfix.certificate)
+        with smtplib.SMTP("localhost", self.postfix.port, timeout=30) as smtp:
+            smtp.starttls(context=context)
+            smtp.ehlo()
+            yield smtp
+
+    def login(self):
+        """The reply code of a login with PLAIN."""
+        with self.connection() as smtp:
+            smtp.user, smtp.password = self.USER, self.PASSWORD
+            try:
+                return smtp.auth("PLAIN", smtp.auth_plain)[0]
+            except smtplib.SMTPAuthenticationError as error:
+                return error.smtp_code
+
+    @contextlib.contextmanager
+    def away(self, path):
+        """A file is not there for a while."""
+        os.rename(path, path + ".away")
+        try:
+            self.postfix.restart()
+            yield
+        finally:
+            os.rename(path + ".away", path)
+
+    def test_right(self):
+        self.assertEqual(self.login(), 235)
+        self.assertEqual(self.doctor(), ALWAYS)
+
+    def test_right_while_it_works(self):
+        """A process that has the store open, seen from outside; its login goes on."""
+        with self.connection() as smtp:
+            self.assertEqual(self.doctor(), ALWAYS)
+            smtp.user, smtp.password = self.USER, self.PASSWORD
+            self.assertEqual(smtp.auth("PLAIN", smtp.auth_plain)[0], 235)
+
+    def test_key_beside_the_store(self):
+        beside = os.path.join(self.store.directory, "key")
+        os.link(self.store.key, beside)
+        self.addCleanup(os.unlink, beside)
+        self.postfix.write_sasl_conf("smtpd", self.store.conf(lmdb_keyfile=beside))
+        self.assertEqual(self.doctor(), ALWAYS | {"key-beside-store"})
+
+    def test_store_missing(self):
+        with self.away(self.store.path):
+            self.assertEqual(self.login(), 454)
+            self.assertEqual(self.doctor(), {"store-missing"})
+
+    def test_lock_missing(self):
+        with self.away(self.store.path + "-lock"):
+            self.assertEqual(self.login(), 454)
+            self.assertEqual(self.doctor(), {"lock-missing"})
+
+    def test_key_exposed(self):
+        os.chmod(self.store.key, 0o644)
+        self.addCleanup(os.chmod, self.store.key, 0o600)
+        self.postfix.restart()
+        self.assertEqual(self.login(), 454)
+        self.assertEqual(self.doctor(), {"store-root", "key-exposed"})
+
+    def test_realm(self):
+        self.set("smtpd_sasl_local_domain = lab.test")
+        self.addCleanup(self.set, "smtpd_sasl_local_domain =")
+        self.postfix.restart()
+        self.assertEqual(self.login(), 535)
+        self.assertEqual(self.doctor(), ALWAYS | {"realm"})
+
+    def test_sasl_path_not_arrived(self):
+        """A reload leaves the new SASL_PATH behind."""
+        imported = subprocess.run(
+            ["postconf", "-c", self.postfix.config, "-h", "import_environment"], check=True,
+            capture_output=True, text=True, timeout=60).stdout.strip()
+        moved = self.work.join("plugins")
+        os.symlink(store.PLUGINS, moved)
+        self.addCleanup(os.unlink, moved)
+        self.set("import_environment = " + imported.replace(store.PLUGINS, moved))
+        self.addCleanup(self.set, "import_environment = " + imported)
+        subprocess.run(["postfix", "-c", self.postfix.config, "reload"], check=True, timeout=60,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        with self.connection():
+            self.assertEqual(self.doctor(), ALWAYS | {"sasl-path-not-arrived"})
+        self.postfix.restart()
+        with self.connection():
+            self.assertEqual(self.doctor(), ALWAYS)
+
+    def test_open_relay(self):
+        before = "permit_sasl_authenticated, reject_unauth_destination"
+        self.addCleanup(self.set, "smtpd_relay_restrictions = " + before)
+        for value, wanted in (("permit", "open-relay"), ("reject", "permit-missing")):
+            self.set("smtpd_relay_restrictions = " + value)
+            self.assertEqual(self.doctor(), ALWAYS | {wanted})
+            self.mend(wanted)
+            self.assertEqual(self.doctor(), ALWAYS)
+
+    def test_rate_limit(self):
+        self.set("smtpd_client_auth_rate_limit = 0")
+        self.assertEqual(self.doctor(), ALWAYS | {"rate-limit"})
+        self.mend("rate-limit")
+        self.assertEqual(self.doctor(), ALWAYS)
+
+    def test_no_file_to_read(self):
+        conf = os.path.join(self.postfix.config, "sasl", "smtpd.conf")
+        os.rename(conf, conf + ".away")
+        self.addCleanup(os.rename, conf + ".away", conf)
+        self.assertIn("conf-missing", self.doctor())
+
+
+if __name__ == "__main__":
+    harness.require_ours()
+    harness.main()
