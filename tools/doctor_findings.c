@@ -223,7 +223,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_NO_ACCOUNTS] = {"no-accounts", DOCTOR_WARNING,
     "the store %1 has no accounts",
     "saslpasswd-lmdb -f %1 -k %2 -c -u example.org alice"},
-[DOCTOR_CRYPT_ONLY] = {"crypt-only", DOCTOR_WARNING,
+[DOCTOR_CRYPT_ONLY] = {"crypt-only", DOCTOR_NOTE,
     "%2 of %3 accounts in the store %1 have only a crypt(3) hash: PLAIN and LOGIN can check it, "
     "sasl_checkpass() (IMAP's LOGIN command, POP3's USER and PASS) and every other mechanism "
     "cannot",

@@ -54,7 +54,10 @@ static void tell_unread(struct doctor *d, const struct application *postfix,
     for (size_t i = 0; i < sizeof all_directories / sizeof all_directories[0]; i++) {
         const char *path = arena_format(&d->arena, "%s/%s.conf", all_directories[i], postfix->name);
         struct stat st;
-        if (doctor_stat(&d->files, path, &st) != 0 || !S_ISREG(st.st_mode)) {
+        /* Another instance's files are its own. */
+        bool foreign = strncmp(path, "/etc/postfix", strlen("/etc/postfix")) == 0 &&
+                       strcmp(d->postfix_at, "/etc/postfix") != 0;
+        if (foreign || doctor_stat(&d->files, path, &st) != 0 || !S_ISREG(st.st_mode)) {
             continue;
         }
         if (postfix->conf_path == NULL) {
