@@ -10,7 +10,6 @@
 
 enum {
     LONGEST_NAME = 1023, /* bytes; libsasl2's own buffer for a canonical name holds 1024 */
-    MOST_ITERATIONS = INT32_MAX,
 };
 
 enum client_state { CLIENT_RUNNING, CLIENT_DONE, CLIENT_FAILED };
@@ -123,23 +122,6 @@ static void put_lower(struct buf *b, const char *s)
     }
 }
 
-/* An option that is a count of iterations; what is none is said so and passed over. */
-static uint32_t read_iterations(const sasl_utils_t *utils, const char *option, uint32_t fallback)
-{
-    struct slice text = slice_str(glue_option(utils, option, NULL));
-    uint32_t value;
-
-    if (text.n == 0) {
-        return fallback;
-    }
-    if (!slice_take_decimal(&text, MOST_ITERATIONS, &value) || text.n != 0 || value == 0) {
-        utils->log(utils->conn, SASL_LOG_WARN, "sasl-lmdb: %s is no number of iterations; ignored",
-                   option);
-        return fallback;
-    }
-    return value;
-}
-
 /*
  * libsasl2 has decided what is to become of the binding: USED where the -PLUS name was chosen (or
  * a binding is critical), WANT where there was a choice and no such name in it.
@@ -179,10 +161,10 @@ static enum auth_status describe_host(struct client *c)
         .ctx = c,
         .service = buf_text(&c->service),
         .server_fqdn = buf_text(&c->fqdn),
-        .min_iterations =
-            read_iterations(cparams->utils, "scram_min_iterations", CLIENT_MIN_ITERATIONS),
-        .max_iterations =
-            read_iterations(cparams->utils, "scram_max_iterations", CLIENT_MAX_ITERATIONS),
+        .min_iterations = glue_iterations(cparams->utils, "scram_min_iterations", INT32_MAX,
+                                          CLIENT_MIN_ITERATIONS),
+        .max_iterations = glue_iterations(cparams->utils, "scram_max_iterations", INT32_MAX,
+                                          CLIENT_MAX_ITERATIONS),
         .layers = layer_limits(layers, &cparams->props, cparams->external_ssf),
         .random = host_random,
         .choose_realm = host_choose_realm,

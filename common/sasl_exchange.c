@@ -54,6 +54,9 @@ enum auth_status glue_read_settings(const sasl_utils_t *utils, struct glue_setti
     ret->require_tls = glue_switch(utils, "lmdb_require_tls");
     ret->channel_binding =
         strcasecmp(glue_option(utils, "lmdb_channel_binding", "any"), "none") != 0;
+    ret->decoy_key.has_verifiers = glue_option(utils, "decoy_iterations", NULL) != NULL;
+    ret->decoy_key.iterations = glue_iterations(utils, "decoy_iterations", VERIFIER_MAX_ITERATIONS,
+                                                VERIFIER_DEFAULT_ITERATIONS);
     if (path != NULL) {
         status = read_decoy_key(path, &ret->decoy_key);
         if (status == AUTH_OK) {

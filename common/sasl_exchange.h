@@ -20,8 +20,9 @@ struct glue_settings {
 const struct glue_settings *glue_settings(void);
 
 /*
- * lmdb_require_tls, lmdb_channel_binding, decoy_keyfile. A decoy key is read from the file (16 to
- * 4096 bytes, a regular file closed to group and others), or drawn at random once for the process.
+ * lmdb_require_tls, lmdb_channel_binding, decoy_iterations, decoy_keyfile. A decoy
+ * key is read from the file (16 to 4096 bytes, a regular file closed to group and others), or drawn
+ * at random once for the process.
  * AUTH_KEY_MISSING, AUTH_KEY_EXPOSED, AUTH_KEY_DAMAGED, AUTH_CRYPTO.
  */
 MUST_USE enum auth_status glue_read_settings(const sasl_utils_t *utils, struct glue_settings *ret);

@@ -79,6 +79,23 @@ const char *glue_option(const sasl_utils_t *utils, const char *option, const cha
     return value;
 }
 
+uint32_t glue_iterations(const sasl_utils_t *utils, const char *option, uint32_t most,
+                         uint32_t fallback)
+{
+    struct slice text = slice_str(glue_option(utils, option, NULL));
+    uint32_t value;
+
+    if (text.n == 0) {
+        return fallback;
+    }
+    if (!slice_take_decimal(&text, most, &value) || text.n != 0 || value == 0) {
+        utils->log(utils->conn, SASL_LOG_WARN, "sasl-lmdb: %s is no number of iterations; ignored",
+                   option);
+        return fallback;
+    }
+    return value;
+}
+
 bool glue_switch(const sasl_utils_t *utils, const char *option)
 {
     static const char *const on[] = {"yes", "on", "true", "t", "1"};

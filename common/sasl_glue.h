@@ -60,6 +60,13 @@ int glue_server_init(const sasl_utils_t *utils, int max_version, int *out_versio
 /* The value of an option, or fallback if it is not set. plugin is the name getopt is asked for. */
 const char *glue_option(const sasl_utils_t *utils, const char *option, const char *fallback);
 
+/*
+ * An option that is a count of iterations, from 1 to most; anything else is logged, and then,
+ * or where it is not set, fallback is returned.
+ */
+uint32_t glue_iterations(const sasl_utils_t *utils, const char *option, uint32_t most,
+                         uint32_t fallback);
+
 /* An option that is on with "yes", "on", "true", "1" or "t", as libsasl2's own switches are. */
 bool glue_switch(const sasl_utils_t *utils, const char *option);
 

@@ -52,6 +52,10 @@ static enum auth_status check_ours(struct exchange *x, const struct mech_identit
     *ret_final = true;
     if (status == AUTH_OK) {
         status = props_check_password(x->sparams, verdict, password, &ours);
+        if (!ours && status != AUTH_OK && status != AUTH_WRONG_PASSWORD &&
+            !auth_status_is_outage(status)) {
+            props_spend(&glue_settings()->decoy_key, password);
+        }
         /* No verifier of ours: a clear password in another store, or one only libsasl2 can use. */
         *ret_final = status != AUTH_NO_VERIFIER && (ours || status == AUTH_OK);
     }
@@ -87,10 +91,11 @@ enum auth_status password_check(struct exchange *x, const struct mech_identity *
     struct methods methods = read_methods(x->sparams->utils);
     enum auth_status verdict = AUTH_INTERNAL;
     bool final = false;
+    enum auth_status first = AUTH_UNKNOWN_USER;
     enum auth_status status;
 
     if (methods.auxprop && !methods.something_before) {
-        status = check_ours(x, who, password, &final);
+        status = first = check_ours(x, who, password, &final);
         if (status == AUTH_OK || status == AUTH_BAD_NAME || status == AUTH_TOO_LONG ||
             (final && !methods.something_after)) {
             return status;
@@ -105,6 +110,9 @@ enum auth_status password_check(struct exchange *x, const struct mech_identity *
     status = exchange_identify(x, who, no_props, SASL_CU_EXTERNALLY_VERIFIED, ours_alone, &verdict);
     if (status == AUTH_OK) {
         status = verdict == AUTH_OK ? checkpass(x, password) : verdict;
+        if (status == AUTH_UNKNOWN_USER) {
+            status = first; /* libsasl2 says so of an account that has verifiers and no password */
+        }
         if (auth_status_is_outage(status)) {
             struct mech_server *engine = x->engine;
             engine->detail = "what pwcheck_method names does not answer";

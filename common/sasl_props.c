@@ -187,8 +187,6 @@ static bool find_scram(sasl_server_params_t *sparams, const char *name, enum cry
     return false;
 }
 
-enum { DERIVED_ITERATIONS = VERIFIER_MIN_ITERATIONS };
-
 /* A salt for a name that has none in the store: always the same for the same name and key. */
 static enum auth_status own_salt(const struct props_key *key, enum crypto_hash hash,
                                  struct slice name, uint8_t ret[32])
@@ -200,7 +198,8 @@ static enum auth_status own_salt(const struct props_key *key, enum crypto_hash h
 
 /* A SCRAM verifier from a clear password, for stores that have nothing else. */
 static enum auth_status derive_scram(struct slice password, enum crypto_hash hash,
-                                     const uint8_t salt[32], struct scram_verifier *ret)
+                                     const uint8_t salt[32], uint32_t iterations,
+                                     struct scram_verifier *ret)
 {
     struct buf prepared;
 
@@ -208,18 +207,19 @@ static enum auth_status derive_scram(struct slice password, enum crypto_hash has
     enum auth_status status = identity_prepare_password(password, IDENTITY_QUERY, &prepared);
     if (status == AUTH_OK) {
         status = verifier_make_scram(hash, buf_slice(&prepared), slice_of(salt, VERIFIER_NEW_SALT),
-                                     DERIVED_ITERATIONS, ret);
+                                     iterations, ret);
     }
     buf_release(&prepared);
     return status;
 }
 
 /* What an account without a verifier of this hash is shown: plausible, and never satisfied. */
-static void decoy_scram(enum crypto_hash hash, const uint8_t salt[32], struct scram_verifier *ret)
+static void decoy_scram(enum crypto_hash hash, const uint8_t salt[32], uint32_t iterations,
+                        struct scram_verifier *ret)
 {
     *ret = (struct scram_verifier){
         .hash = hash,
-        .iterations = DERIVED_ITERATIONS,
+        .iterations = iterations,
         .salt_len = VERIFIER_NEW_SALT,
     };
     memcpy(ret->salt, salt, VERIFIER_NEW_SALT);
@@ -230,6 +230,9 @@ static void decoy_scram(enum crypto_hash hash, const uint8_t salt[32], struct sc
  * know must cost the derivation too.
  */
 static atomic_bool store_has_passwords;
+
+/* The same for SCRAM verifiers that PLAIN and LOGIN were checked against. */
+static atomic_bool store_has_verifiers;
 
 static enum auth_status secret_scram(sasl_server_params_t *sparams, enum crypto_hash hash,
                                      struct slice name, const struct props_key *key,
@@ -246,7 +249,7 @@ static enum auth_status secret_scram(sasl_server_params_t *sparams, enum crypto_
             enum auth_status status = own_salt(key, hash, name, salt);
             if (status == AUTH_OK) {
                 atomic_store(&store_has_passwords, true);
-                status = derive_scram(password, hash, salt, &ret->scram);
+                status = derive_scram(password, hash, salt, key->iterations, &ret->scram);
             }
             if (status == AUTH_OK || auth_status_is_outage(status)) {
                 return status;
@@ -261,10 +264,10 @@ static enum auth_status secret_scram(sasl_server_params_t *sparams, enum crypto_
     }
     enum auth_status status = own_salt(key, hash, name, salt);
     if (status == AUTH_OK && atomic_load(&store_has_passwords)) {
-        status = derive_scram(slice_str("no password"), hash, salt, &ret->scram);
+        status = derive_scram(slice_str("no password"), hash, salt, key->iterations, &ret->scram);
     }
     if (status == AUTH_OK) {
-        decoy_scram(hash, salt, &ret->scram);
+        decoy_scram(hash, salt, key->iterations, &ret->scram);
     }
     return status;
 }
@@ -395,9 +398,13 @@ static bool find_for_password(sasl_server_params_t *sparams, struct scram_verifi
 {
     static const char name[] = "*" PROP_AUTH_PASSWORD;
 
-    return find_scram(sparams, name, CRYPTO_SHA256, ret) ||
-           find_scram(sparams, name, CRYPTO_SHA512, ret) ||
-           find_scram(sparams, name, CRYPTO_SHA1, ret);
+    bool found = find_scram(sparams, name, CRYPTO_SHA256, ret) ||
+                 find_scram(sparams, name, CRYPTO_SHA512, ret) ||
+                 find_scram(sparams, name, CRYPTO_SHA1, ret);
+    if (found) {
+        atomic_store(&store_has_verifiers, true);
+    }
+    return found;
 }
 
 enum auth_status props_check_password(sasl_server_params_t *sparams, enum auth_status verdict,
@@ -426,4 +433,15 @@ enum auth_status props_check_password(sasl_server_params_t *sparams, enum auth_s
     crypto_wipe(&verifier, sizeof verifier);
     crypto_wipe(&decoy, sizeof decoy);
     return status;
+}
+
+void props_spend(const struct props_key *key, struct slice password)
+{
+    struct scram_verifier nobody;
+
+    if (key->has_verifiers || atomic_load(&store_has_verifiers)) {
+        decoy_scram(CRYPTO_SHA256, key->bytes, key->iterations, &nobody);
+        enum auth_status status = verifier_check_scram(&nobody, password);
+        (void)status; /* whatever it is, nobody is let in by it */
+    }
 }

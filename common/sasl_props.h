@@ -59,11 +59,13 @@ void props_erase_all(sasl_server_params_t *sparams);
 void props_erase(sasl_server_params_t *sparams, const char *name);
 
 /*
- * The key from which decoys and the salts of derived verifiers are made where the store has no
- * say: 32 bytes, the same for the life of the process, or for longer if they come from a file.
+ * What decoys and derived verifiers are made from where the store has no say. The bytes are the
+ * same for the life of the process, or for longer if they come from a file.
  */
 struct props_key {
     uint8_t bytes[32];
+    uint32_t iterations; /* should be those of the accounts that have SCRAM verifiers */
+    bool has_verifiers;  /* there are such accounts; else that is known once one has been seen */
 };
 
 /*
@@ -84,5 +86,11 @@ MUST_USE enum auth_status props_secret(sasl_server_params_t *sparams, const stru
 MUST_USE enum auth_status props_check_password(sasl_server_params_t *sparams,
                                                enum auth_status verdict, struct slice password,
                                                bool *ret_ours);
+
+/*
+ * For a store that serves no decoys: spends the time of checking the password of an account that
+ * has a SCRAM verifier, if such accounts may be there. For names where nothing was checked.
+ */
+void props_spend(const struct props_key *key, struct slice password);
 
 #endif

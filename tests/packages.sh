@@ -31,6 +31,7 @@ OPTIONAL_PACKAGES=(
     fail2ban subversion libsasl2-modules-gssapi-mit
     # The manual pages, and what brings in and takes out other formats.
     mandoc groff-base gdbmtool db-util lmdb-utils dovecot-core
+    libsasl2-modules-ldap postgresql libsasl2-modules-sql
     # What Exim links; it would remove Postfix, so its test unpacks exim4-daemon-heavy aside.
     libspf2-2 libmariadb3 libpq5 libperl5.36 libgnutls-dane0 libnsl2 libsqlite3-0 libldap-2.5-0
     # The Debian package.

@@ -4,7 +4,8 @@
  * with a NUL: the SCRAM verifiers (RFC 5803) stand in one column, a newline between them, which
  * the mechanisms here understand. The query for them is
  *
- *   sql_select: SELECT %p FROM sasl_accounts WHERE username = '%u' AND realm = '%r'
+ *   sql_select: SELECT authPassword FROM sasl_accounts WHERE username = '%u' AND realm = '%r'
+ *               AND '%p' = 'authPassword'
  *
  * The statements keep to what PostgreSQL, MySQL and SQLite understand alike. A backslash in a
  * string means something to some of them and nothing to others, so a name that holds one is

@@ -54,6 +54,9 @@ IMPORTED = "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE POSTLOG
 # Among a service's parameters: how many smtpd processes it may have (maxproc in master.cf).
 PROCESS_LIMIT = "process limit"
 
+# The same for whether they run in a jail: "y" or "n".
+CHROOT = "chroot"
+
 # name, type, private, unpriv, chroot, wakeup, maxproc, command
 MASTER_CF = """\
 postlog   unix-dgram n - n - 1 postlogd
@@ -203,7 +206,8 @@ class Postfix:
             for service, options in self.services.items():
                 options = dict(options)
                 limit = options.pop(PROCESS_LIMIT, "-")
-                file.write(f"127.0.0.1:{self.ports[service]} inet n - y - {limit} smtpd\n")
+                jail = options.pop(CHROOT, "y")
+                file.write(f"127.0.0.1:{self.ports[service]} inet n - {jail} - {limit} smtpd\n")
                 for key, value in options.items():
                     file.write(f"  -o {{ {key} = {value} }}\n")
         for application, text in self.sasl_confs.items():
