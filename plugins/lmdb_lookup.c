@@ -134,22 +134,16 @@ static void set_decoy_for(struct lookup *l, const char *name, enum crypto_hash h
     }
 }
 
-static void set_digest_forms(struct lookup *l, const char *name, const struct verifier_set *set,
-                             const struct digest_verifier *forms, unsigned n)
+static void set_digests(struct lookup *l, const char *name, const struct verifier_set *set)
 {
     struct buf text;
 
     buf_init(&text, LONGEST_VALUE);
-    for (unsigned i = 0; i < n; i++) {
-        verifier_put_digest(&text, set, &forms[i], &l->who);
+    for (unsigned i = 0; i < set->n_digest; i++) {
+        verifier_put_digest(&text, set, &set->digest[i], &l->who);
         set_text(l, name, &text);
     }
     buf_release(&text);
-}
-
-static void set_digests(struct lookup *l, const char *name, const struct verifier_set *set)
-{
-    set_digest_forms(l, name, set, set->digest, set->n_digest);
 }
 
 /*
@@ -158,14 +152,22 @@ static void set_digests(struct lookup *l, const char *name, const struct verifie
  */
 static void set_digest_decoys(struct lookup *l, const char *name)
 {
-    static const struct verifier_set none;
-    static const struct digest_verifier forms[VERIFIER_MAX_DIGEST] = {
-        {.realm_kind = DIGEST_REALM_OWN},
-        {.realm_kind = DIGEST_REALM_OWN, .full_name = true},
-    };
-    const unsigned n = l->answer.decoy_digests;
+    static const struct verifier_set nothing = {.n_extra_realms = 1,
+                                                .extra_realm = {"no realm of anybody"}};
+    struct buf text;
 
-    set_digest_forms(l, name, &none, forms, n < VERIFIER_MAX_DIGEST ? n : 0);
+    buf_init(&text, LONGEST_VALUE);
+    for (unsigned i = 0; i < l->answer.decoy_digests; i++) {
+        const struct digest_verifier form = {
+            .full_name = i % 2 != 0,
+            .realm_kind = i < 2   ? DIGEST_REALM_OWN
+                          : i < 4 ? DIGEST_REALM_EMPTY
+                                  : DIGEST_REALM_EXTRA,
+        };
+        verifier_put_digest(&text, &nothing, &form, &l->who);
+        set_text(l, name, &text);
+    }
+    buf_release(&text);
 }
 
 /* The realm string of one form. */

@@ -129,6 +129,12 @@ static enum auth_status carry_out(const sasl_utils_t *utils, const struct identi
     if (request->password.p != NULL && !request->delete_user) {
         struct store_info info;
         status = store_describe(store, &info, &detail);
+        if (status == AUTH_OK && verifier_refused(&info.policy) != 0) {
+            utils->log(
+                utils->conn, SASL_LOG_WARN,
+                "sasl-lmdb: OpenSSL refuses MD5 (FIPS mode?): a new password is kept without "
+                "the verifiers of CRAM-MD5, DIGEST-MD5 and sasl_checkpass");
+        }
         if (status == AUTH_OK) {
             status = verifier_make(who, request->password, &info.policy, &request->verifiers);
         }

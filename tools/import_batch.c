@@ -240,6 +240,8 @@ enum auth_status import_load(struct import *import)
     struct loading loading = {.import = import};
     struct detail detail = {.text = ""};
     const struct key *key = NULL;
+
+    tool_note_refused(import->tool, &import->policy);
     enum auth_status status = store_active_key(import->store, &key, &detail);
     if (status == AUTH_OK && (!batch_init(&loading.batches[0], import, key) ||
                               !batch_init(&loading.batches[1], import, key))) {

@@ -132,6 +132,7 @@ static enum auth_status make_verifiers(const struct tool *tool, struct store *st
     if (status != AUTH_OK) {
         return tool_report(tool, status, &detail, "%s", tool->store_path);
     }
+    tool_note_refused(tool, &info.policy);
     status = verifier_make(who, password, &info.policy, ret);
     if (status == AUTH_BAD_PASSWORD) {
         detail_set(&detail, status, "%s", password_fault(password));

@@ -120,6 +120,14 @@ void tool_say(const struct tool *tool, const char *format, ...)
     print_line(tool, text, NULL);
 }
 
+void tool_note_refused(const struct tool *tool, const struct verifier_policy *policy)
+{
+    if (verifier_refused(policy) != 0) {
+        tool_say(tool, "OpenSSL refuses MD5 (FIPS mode?): new passwords are kept without the "
+                       "verifiers of CRAM-MD5, DIGEST-MD5 and sasl_checkpass");
+    }
+}
+
 int tool_usage_error(const struct tool *tool, const char *format, ...)
 {
     char text[MESSAGE_MAX];

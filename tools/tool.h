@@ -78,6 +78,9 @@ enum auth_status tool_report(const struct tool *tool, enum auth_status status,
 void tool_say(const struct tool *tool, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Says so if a new password does not get all that the policy asks for, because of FIPS mode. */
+void tool_note_refused(const struct tool *tool, const struct verifier_policy *policy);
+
 /* The same, ending in where to read about the usage. Returns TOOL_USAGE. */
 int tool_usage_error(const struct tool *tool, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -11,20 +11,24 @@ void buf_init(struct buf *b, size_t max)
     *b = (struct buf){.max = max};
 }
 
-void buf_release(struct buf *b)
+/* Behind the last byte there is nothing of ours: whatever shortens it wipes what it cuts off. */
+static void wipe(struct buf *b)
 {
     if (b->p != NULL) {
-        explicit_bzero(b->p, b->cap);
-        free(b->p);
+        explicit_bzero(b->p, b->n);
     }
+}
+
+void buf_release(struct buf *b)
+{
+    wipe(b);
+    free(b->p);
     buf_init(b, b->max);
 }
 
 void buf_clear(struct buf *b)
 {
-    if (b->p != NULL) {
-        explicit_bzero(b->p, b->cap);
-    }
+    wipe(b);
     b->n = 0;
     b->status = AUTH_OK;
 }
@@ -53,7 +57,7 @@ static bool reserve(struct buf *b, size_t n)
     }
     if (b->p != NULL) {
         memcpy(grown, b->p, b->n);
-        explicit_bzero(b->p, b->cap);
+        wipe(b);
         free(b->p);
     }
     b->p = grown;

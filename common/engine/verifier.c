@@ -331,15 +331,25 @@ out:
     return status;
 }
 
+unsigned verifier_refused(const struct verifier_policy *policy)
+{
+    return crypto_have(CRYPTO_MD5) ? 0 : policy->kinds & VERIFIER_LEGACY;
+}
+
 enum auth_status verifier_make(const struct identity *who, struct slice password,
                                const struct verifier_policy *policy, struct verifier_set *ret)
 {
     enum auth_status status = AUTH_INTERNAL;
     struct verifier_set *set = ret;
+    const unsigned kinds = policy->kinds & ~verifier_refused(policy);
     struct buf prepared;
 
     memset(set, 0, sizeof *set);
     buf_init(&prepared, IDENTITY_MAX_PASSWORD);
+    if (kinds == 0 && policy->kinds != 0) {
+        status = AUTH_CRYPTO;
+        goto out;
+    }
     if (slice_find(password, 0, NULL) || !identity_is_utf8(password)) {
         status = AUTH_BAD_PASSWORD;
         goto out;
@@ -348,17 +358,17 @@ enum auth_status verifier_make(const struct identity *who, struct slice password
     if (status == AUTH_TOO_LONG) {
         status = AUTH_BAD_PASSWORD;
     }
-    if (status == AUTH_OK && (policy->kinds & VERIFIER_SCRAM) != 0) {
+    if (status == AUTH_OK && (kinds & VERIFIER_SCRAM) != 0) {
         status = make_scrams(buf_slice(&prepared), policy, set);
     }
-    if (status == AUTH_OK && (policy->kinds & VERIFIER_CRAM_MD5) != 0) {
+    if (status == AUTH_OK && (kinds & VERIFIER_CRAM_MD5) != 0) {
         status = crypto_hmac_md5_precompute(password, set->cram);
         set->has_cram = status == AUTH_OK;
     }
-    if (status == AUTH_OK && (policy->kinds & VERIFIER_DIGEST_MD5) != 0) {
+    if (status == AUTH_OK && (kinds & VERIFIER_DIGEST_MD5) != 0) {
         status = make_digests(who, password, policy, set);
     }
-    if (status == AUTH_OK && (policy->kinds & VERIFIER_CHECKPASS_MD5) != 0) {
+    if (status == AUTH_OK && (kinds & VERIFIER_CHECKPASS_MD5) != 0) {
         status = make_checkpass(password, set);
     }
 out:

@@ -126,11 +126,17 @@ unsigned verifier_missing(const struct verifier_set *set, unsigned wanted);
 void verifier_add(struct verifier_set *set, const struct verifier_set *from, unsigned kinds);
 
 /*
- * Makes all verifiers of policy->kinds for one account and password (raw UTF-8, as typed).
- * Overwrites *ret. A fresh salt for each hash. Cost: one PBKDF2 for each SCRAM hash.
- * AUTH_BAD_PASSWORD if the password is empty, longer than IDENTITY_MAX_PASSWORD bytes, not UTF-8,
- * contains NUL, or SASLprep refuses it. AUTH_CRYPTO where OpenSSL has no MD5 and policy->kinds
- * asks for it. On error *ret is all zero.
+ * The kinds of policy->kinds that cannot be made here because OpenSSL refuses MD5 (FIPS mode), as
+ * bits of enum verifier_kind.
+ */
+unsigned verifier_refused(const struct verifier_policy *policy);
+
+/*
+ * Makes all verifiers of policy->kinds, but for those refused, for one account and password (raw
+ * UTF-8, as typed). Overwrites *ret. A fresh salt for each hash. Cost: one PBKDF2 for each SCRAM
+ * hash. AUTH_BAD_PASSWORD if the password is empty, longer than IDENTITY_MAX_PASSWORD bytes, not
+ * UTF-8, contains NUL, or SASLprep refuses it. AUTH_CRYPTO where all kinds are refused. On error
+ * *ret is all zero.
  */
 MUST_USE enum auth_status verifier_make(const struct identity *who, struct slice password,
                                         const struct verifier_policy *policy,

@@ -149,33 +149,34 @@ void client_scram_first(struct client *c, struct buf *ret)
     buf_put_slice(ret, buf_slice(&c->first_bare));
 }
 
-/* SaltedPassword; the last one is kept, as real clients do (RFC 5802 5.1). */
+/* SaltedPassword, kept as real clients do (RFC 5802 5.1): several, for who takes turns. */
 static void salted_password(enum crypto_hash hash, const char *password, struct slice salt,
                             uint32_t iterations, uint8_t *ret)
 {
-    static _Thread_local struct {
+    static _Thread_local struct kept {
         enum crypto_hash hash;
         uint32_t iterations;
         char password[256];
         uint8_t salt[VERIFIER_MAX_SALT];
         size_t salt_len;
         uint8_t salted[CRYPTO_MAX_HASH];
-    } last;
-    bool same = last.hash == hash && last.iterations == iterations &&
-                strcmp(last.password, password) == 0 &&
-                slice_equal(slice_of(last.salt, last.salt_len), salt);
+    } all[256];
+    struct kept *kept = &all[salt.n > 0 ? salt.p[0] : 0];
+    bool same = kept->hash == hash && kept->iterations == iterations &&
+                strcmp(kept->password, password) == 0 &&
+                slice_equal(slice_of(kept->salt, kept->salt_len), salt);
 
     if (!same) {
-        assert_true(strlen(password) < sizeof last.password && salt.n <= sizeof last.salt);
-        assert_int_equal(crypto_pbkdf2(hash, slice_str(password), salt, iterations, last.salted),
+        assert_true(strlen(password) < sizeof kept->password && salt.n <= sizeof kept->salt);
+        assert_int_equal(crypto_pbkdf2(hash, slice_str(password), salt, iterations, kept->salted),
                          AUTH_OK);
-        last.hash = hash;
-        last.iterations = iterations;
-        memcpy(last.password, password, strlen(password) + 1);
-        memcpy(last.salt, salt.p, salt.n);
-        last.salt_len = salt.n;
+        kept->hash = hash;
+        kept->iterations = iterations;
+        memcpy(kept->password, password, strlen(password) + 1);
+        memcpy(kept->salt, salt.p, salt.n);
+        kept->salt_len = salt.n;
     }
-    memcpy(ret, last.salted, crypto_hash_size(hash));
+    memcpy(ret, kept->salted, crypto_hash_size(hash));
 }
 
 /* The keys under SaltedPassword (RFC 5802 3). */

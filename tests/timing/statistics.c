@@ -23,15 +23,31 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The duration that KEPT_PERCENT of both sets together do not exceed. */
-static double threshold(const double *a, const double *b, size_t n)
+static double *allocate(size_t n)
 {
-    double *all = malloc(2 * n * sizeof *all);
+    double *values = malloc(n * sizeof *values);
 
-    if (all == NULL) {
+    if (values == NULL) {
         perror("timing");
         exit(1);
     }
+    return values;
+}
+
+static double *sorted_copy(const double *values, size_t n)
+{
+    double *copy = allocate(n);
+
+    memcpy(copy, values, n * sizeof *copy);
+    qsort(copy, n, sizeof *copy, by_size);
+    return copy;
+}
+
+/* The duration that KEPT_PERCENT of both sets together do not exceed. */
+static double threshold(const double *a, const double *b, size_t n)
+{
+    double *all = allocate(2 * n);
+
     memcpy(all, a, n * sizeof *a);
     memcpy(all + n, b, n * sizeof *b);
     qsort(all, 2 * n, sizeof *all, by_size);
@@ -56,15 +72,34 @@ static struct moments moments_of(const double *values, size_t n, double limit)
     return m;
 }
 
-struct comparison compare(double *a, double *b, size_t n)
+/*
+ * The median of what b took more than a in the same round: a machine that is slower for a while is
+ * so for both.
+ */
+static double paired_difference(const double *a, const double *b, size_t n)
 {
-    qsort(a, n, sizeof *a, by_size);
-    qsort(b, n, sizeof *b, by_size);
-    const double limit = threshold(a, b, n);
-    const struct moments ma = moments_of(a, n, limit);
-    const struct moments mb = moments_of(b, n, limit);
-    struct comparison c = {.median = a[n / 2], .difference = b[n / 2] - a[n / 2]};
+    double *differences = allocate(n);
 
+    for (size_t i = 0; i < n; i++) {
+        differences[i] = b[i] - a[i];
+    }
+    qsort(differences, n, sizeof *differences, by_size);
+    const double median = differences[n / 2];
+    free(differences);
+    return median;
+}
+
+struct comparison compare(const double *a, const double *b, size_t n)
+{
+    double *sorted_a = sorted_copy(a, n);
+    double *sorted_b = sorted_copy(b, n);
+    const double limit = threshold(a, b, n);
+    const struct moments ma = moments_of(sorted_a, n, limit);
+    const struct moments mb = moments_of(sorted_b, n, limit);
+    struct comparison c = {.median = sorted_a[n / 2], .difference = paired_difference(a, b, n)};
+
+    free(sorted_a);
+    free(sorted_b);
     if (ma.n < 2 || mb.n < 2) {
         /* One set lies beyond the threshold whole: they could not differ more. */
         c.t = ma.n < mb.n ? -INFINITY : INFINITY;

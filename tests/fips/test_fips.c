@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The server plugins where OpenSSL refuses MD5: OPENSSL_CONF, set by ctest, names a configuration
+ * whose only provider lacks it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/crypto.h"
+#include "client.h"
+#include "host.h"
+
+static const struct host_user users[] = {
+    {.user = "alice", .realm = HOST_REALM, .password = "secret"},
+};
+
+static struct store_dir store;
+
+static int setup(void **state)
+{
+    (void)state;
+    store_dir_make(&store, users, 1);
+    host_use_store(&store);
+    host_start();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    host_stop();
+    store_dir_remove(&store);
+    return 0;
+}
+
+static void the_configuration_refuses_md5_alone(void **state)
+{
+    (void)state;
+    assert_false(crypto_have(CRYPTO_MD5));
+    assert_true(crypto_have(CRYPTO_SHA1));
+    assert_true(crypto_have(CRYPTO_SHA256));
+}
+
+static void what_needs_it_is_not_offered(void **state)
+{
+    sasl_conn_t *conn = host_connect(HOST_REALM, true);
+    const char *list = NULL;
+
+    (void)state;
+    assert_int_equal(sasl_listmech(conn, NULL, "", " ", "", &list, NULL, NULL), SASL_OK);
+    assert_null(strstr(list, "-MD5"));
+    assert_non_null(strstr(list, "PLAIN"));
+    assert_non_null(strstr(list, "LOGIN"));
+    assert_non_null(strstr(list, "SCRAM-SHA-1"));
+    assert_non_null(strstr(list, "SCRAM-SHA-256"));
+    assert_int_not_equal(host_step(conn, "CRAM-MD5", slice_of(NULL, 0), NULL), SASL_CONTINUE);
+    sasl_dispose(&conn);
+}
+
+static void everything_else_works(void **state)
+{
+    struct slice challenge;
+    struct client c;
+    struct buf message;
+    sasl_conn_t *conn = host_connect(HOST_REALM, true);
+
+    (void)state;
+    client_init(&c, "alice", "secret");
+    buf_init(&message, 4096);
+    client_plain(&c, &message);
+    assert_int_equal(host_step(conn, "PLAIN", buf_slice(&message), NULL), SASL_OK);
+    sasl_dispose(&conn);
+
+    conn = host_connect(HOST_REALM, true);
+    buf_clear(&message);
+    client_scram_first(&c, &message);
+    assert_int_equal(host_step(conn, "SCRAM-SHA-256", buf_slice(&message), &challenge),
+                     SASL_CONTINUE);
+    buf_clear(&message);
+    client_scram_final(&c, CRYPTO_SHA256, challenge, &message);
+    assert_int_equal(host_step(conn, NULL, buf_slice(&message), NULL), SASL_OK);
+    sasl_dispose(&conn);
+    buf_release(&message);
+    client_release(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_configuration_refuses_md5_alone),
+        cmocka_unit_test(what_needs_it_is_not_offered),
+        cmocka_unit_test(everything_else_works),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
