@@ -24,7 +24,7 @@ read -r line
 for file in "$1"/*/process-group; do
     [ -e "$file" ] || continue
     read -r leader <"$file"
-    grep -q -F "$1" "/proc/$leader/cmdline" 2>/dev/null && kill -KILL -- "-$leader"
+    grep -q -F "$1" "/proc/$leader/cmdline" 2>/dev/null && kill -s KILL -- "-$leader"
 done
 for config in "$1"/*/config; do
     [ -e "$config/main.cf" ] && postfix -c "$config" stop
