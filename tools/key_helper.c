@@ -49,7 +49,7 @@ static enum auth_status remove_older(const struct tool *tool, const struct reque
     id = request->id < id ? request->id : id;
     for (uint32_t i = 1; status == AUTH_OK && i < MOST_OLDER && i < id; i++) {
         if (keyring_find(ring, request->store_id, id - i) != NULL) {
-            status = keyring_remove(tool->key_path, request->store_id, id - i, detail);
+            status = keyring_remove(tool->key_path, request->store_id, id - i, NULL, detail);
         }
     }
     keyring_free(ring);

@@ -480,7 +480,7 @@ enum auth_status keyring_add(const char *path, const uint8_t store_id[STORE_ID_S
 }
 
 enum auth_status keyring_remove(const char *path, const uint8_t store_id[STORE_ID_SIZE],
-                                uint32_t id, struct detail *detail)
+                                uint32_t id, const struct file_mode *before, struct detail *detail)
 {
     struct key_text text = {NULL, 0, 0, {0}};
     struct buf lines;
@@ -501,14 +501,14 @@ enum auth_status keyring_remove(const char *path, const uint8_t store_id[STORE_I
         status =
             copy_lines(path, slice_of(text.p, text.n), store_id, id, &lines, &n, &last, detail);
     }
-    if (status == AUTH_OK && n == 0) {
+    if (status == AUTH_OK && n == 0 && before == NULL) {
         if (unlink(path) != 0) {
             status = file_explain("cannot remove", path, errno, detail);
         }
     } else if (status == AUTH_OK) {
         const struct file_mode file = {text.st.st_mode & 07777, text.st.st_uid, text.st.st_gid};
 
-        status = file_replace(path, &file, buf_slice(&lines), detail);
+        status = file_replace(path, before != NULL ? before : &file, buf_slice(&lines), detail);
     }
     buf_release(&lines);
     text_release(&text);

@@ -20,6 +20,7 @@
 #include "base/crypto.h"
 #include "base/detail.h"
 #include "base/status.h"
+#include "store/files.h"
 
 enum { STORE_ID_SIZE = 16, KEY_CHECK_SIZE = 16 };
 
@@ -61,9 +62,13 @@ MUST_USE enum auth_status keyring_add(const char *path, const uint8_t store_id[S
                                       mode_t mode, gid_t gid, uint32_t *ret_id,
                                       struct detail *detail);
 
-/* Removes one key from the file, the same way. Removing the last key removes the file. Absent is
- * fine. */
+/*
+ * Removes one key from the file, the same way. Absent is fine. before NULL: the file keeps its mode
+ * and owner, and goes with its last key. Else the file was there before a key was added: it stays,
+ * even without a key, and gets this mode and owner back.
+ */
 MUST_USE enum auth_status keyring_remove(const char *path, const uint8_t store_id[STORE_ID_SIZE],
-                                         uint32_t id, struct detail *detail);
+                                         uint32_t id, const struct file_mode *before,
+                                         struct detail *detail);
 
 #endif

@@ -20,7 +20,9 @@ struct creation {
     struct store_meta meta;
     struct keyring *ring;
     const struct key *key;
-    uint32_t key_id; /* 0: none added */
+    uint32_t key_id;             /* 0: none added */
+    bool had_key_file;           /* somebody else's: stays whatever happens */
+    struct file_mode key_before; /* its mode and owner */
     char *lock_path;
     struct buf temporary; /* data file until it gets its name */
     char *temporary_lock;
@@ -119,6 +121,27 @@ static enum auth_status fill_meta(struct creation *creation)
     return status;
 }
 
+/* A key file that could not be used is refused as it is, before anything is added to it. */
+static enum auth_status look_at_key_file(struct creation *creation)
+{
+    const struct store_create_options *options = creation->options;
+    struct keyring *ring = NULL;
+    struct stat st;
+
+    if (stat(options->key_path, &st) != 0) {
+        return AUTH_OK; /* to be made, or adding the key tells why not */
+    }
+    creation->had_key_file = true;
+    creation->key_before = (struct file_mode){st.st_mode & 07777, st.st_uid, st.st_gid};
+    enum auth_status status =
+        keyring_load(options->key_path, options->have_group ? options->group : FILES_ANY_GROUP,
+                     &ring, creation->detail);
+    if (status == AUTH_OK) {
+        keyring_free(ring);
+    }
+    return status;
+}
+
 /*
  * A key file that is there serves other stores, so its mode and group stay; only a private one is
  * opened to the group asked for. Whether the result fits is what loading it tells.
@@ -128,15 +151,17 @@ static enum auth_status add_key(struct creation *creation)
     const struct store_create_options *options = creation->options;
     mode_t mode = options->have_group ? 0640 : 0600;
     gid_t gid = options->have_group ? options->group : FILES_ANY_GROUP;
-    struct stat st;
+    enum auth_status status = look_at_key_file(creation);
 
-    if (stat(options->key_path, &st) == 0 &&
-        (!options->have_group || (st.st_mode & S_IRWXG) != 0)) {
-        mode = st.st_mode & 0777;
+    if (creation->had_key_file &&
+        (!options->have_group || (creation->key_before.mode & S_IRWXG) != 0)) {
+        mode = creation->key_before.mode & 0777;
         gid = FILES_ANY_GROUP;
     }
-    enum auth_status status = keyring_add(options->key_path, creation->meta.store_id, mode, gid,
-                                          &creation->key_id, creation->detail);
+    if (status == AUTH_OK) {
+        status = keyring_add(options->key_path, creation->meta.store_id, mode, gid,
+                             &creation->key_id, creation->detail);
+    }
     if (status == AUTH_OK) {
         status =
             keyring_load(options->key_path, options->have_group ? options->group : FILES_ANY_GROUP,
@@ -220,7 +245,7 @@ static void creation_release(struct creation *creation, enum auth_status status)
     }
     if (status != AUTH_OK && creation->key_id != 0 &&
         keyring_remove(creation->options->key_path, creation->meta.store_id, creation->key_id,
-                       NULL) != AUTH_OK) {
+                       creation->had_key_file ? &creation->key_before : NULL, NULL) != AUTH_OK) {
         /* A line for a store that does not exist stays; it opens nothing. */
     }
     keyring_free(creation->ring);

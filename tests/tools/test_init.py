@@ -4,6 +4,7 @@
 import grp
 import json
 import os
+import resource
 import stat
 
 import toolkit
@@ -157,6 +158,34 @@ class Init(toolkit.ToolTest):
         self.assert_one_line(result, 3, "init", "chmod")
         self.assertEqual(sorted(os.listdir(self.directory)), ["key", "one.mdb", "one.mdb-lock"])
         self.assertEqual(toolkit.contents(first.key), before)
+
+    def test_a_key_file_without_a_key_is_left_alone(self):
+        for contents, mode in ((b"", 0o666), (b"# keys of the mail servers\n", 0o644)):
+            key = self.file("key", contents, mode)
+            before = os.stat(key)
+            self.assert_one_line(self.init(), 3, "init", "chmod", key)
+            after = os.stat(key)
+            self.assertEqual(os.listdir(self.directory), ["key"])
+            self.assertEqual(toolkit.contents(key), contents)
+            self.assertEqual((after.st_ino, after.st_mode), (before.st_ino, before.st_mode))
+            os.chmod(key, 0o600)  # what the message says
+            self.assertEqual(self.init().status, 0)
+            self.assertTrue(toolkit.contents(key).startswith(contents + b"1 "))
+            for path in (self.store.path, self.store.lock):
+                os.unlink(path)
+
+    def test_a_key_file_stays_when_the_store_cannot_be_made(self):
+        for contents in (b"", b"# keys of the mail servers\n"):
+            key = self.file("key", contents)
+            for group in ([], ["--group", str(os.getgid())]):
+                # The key file can be written, the larger data file cannot.
+                result = self.init(
+                    *group, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))
+                )
+                self.assert_one_line(result, 3, "init")
+                self.assertEqual(os.listdir(self.directory), ["key"])
+                self.assertEqual(toolkit.contents(key), contents)
+                self.assertEqual(os.stat(key).st_mode & 0o7777, 0o600)
 
 
 if __name__ == "__main__":

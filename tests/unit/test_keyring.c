@@ -319,7 +319,7 @@ static void add_and_remove(void **state)
     assert_int_equal(stat(f->key, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
 
-    assert_status(f, keyring_remove(f->key, id_a, 1, &f->detail), AUTH_OK);
+    assert_status(f, keyring_remove(f->key, id_a, 1, NULL, &f->detail), AUTH_OK);
     assert_status(f, load(f, FILES_ANY_GROUP, &ring), AUTH_OK);
     assert_null(keyring_find(ring, id_a, 1));
     assert_non_null(keyring_find(ring, id_a, 2));
@@ -329,14 +329,28 @@ static void add_and_remove(void **state)
     assert_status(f, keyring_add(f->key, id_a, 0600, FILES_ANY_GROUP, &id, &f->detail), AUTH_OK);
     assert_int_equal(id, 3);
 
-    assert_status(f, keyring_remove(f->key, id_a, 3, &f->detail), AUTH_OK);
-    assert_status(f, keyring_remove(f->key, id_a, 2, &f->detail), AUTH_OK);
+    assert_status(f, keyring_remove(f->key, id_a, 3, NULL, &f->detail), AUTH_OK);
+    assert_status(f, keyring_remove(f->key, id_a, 2, NULL, &f->detail), AUTH_OK);
     fixture_list(f, names, sizeof names);
     assert_string_equal(names, "key\n");
-    assert_status(f, keyring_remove(f->key, id_b, 1, &f->detail), AUTH_OK);
+    assert_status(f, keyring_remove(f->key, id_b, 1, NULL, &f->detail), AUTH_OK);
     fixture_list(f, names, sizeof names);
     assert_string_equal(names, "");
-    assert_status(f, keyring_remove(f->key, id_b, 1, &f->detail), AUTH_KEY_MISSING);
+    assert_status(f, keyring_remove(f->key, id_b, 1, NULL, &f->detail), AUTH_KEY_MISSING);
+}
+
+static void a_file_of_somebody_elses_outlives_its_last_key(void **state)
+{
+    struct fixture *f = *state;
+    const struct file_mode before = {0600, FILES_ANY_USER, FILES_ANY_GROUP};
+    struct stat st;
+    uint32_t id = 0;
+
+    assert_status(f, keyring_add(f->key, id_a, 0640, FILES_ANY_GROUP, &id, &f->detail), AUTH_OK);
+    assert_status(f, keyring_remove(f->key, id_a, id, &before, &f->detail), AUTH_OK);
+    assert_int_equal(stat(f->key, &st), 0);
+    assert_int_equal(st.st_size, 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
 }
 
 static void other_lines_and_rights_stay(void **state)
@@ -362,7 +376,7 @@ static void other_lines_and_rights_stay(void **state)
     const char *begin = "# by hand\n\n7 " ID_A " " KEY_A "\n8 " ID_A " ";
     assert_memory_equal(text, begin, strlen(begin));
     free(text);
-    assert_status(f, keyring_remove(f->key, id_a, 8, &f->detail), AUTH_OK);
+    assert_status(f, keyring_remove(f->key, id_a, 8, NULL, &f->detail), AUTH_OK);
     assert_int_equal(stat(f->key, &after), 0);
     assert_int_equal(after.st_uid, before.st_uid);
     assert_int_equal(after.st_mode & 07777, 0640);
@@ -381,7 +395,7 @@ static void nothing_is_added_where_it_should_not(void **state)
     assert_int_equal(symlink(elsewhere, f->key), 0);
     assert_status(f, keyring_add(f->key, id_a, 0600, FILES_ANY_GROUP, &id, &f->detail),
                   AUTH_STORE_DENIED);
-    assert_status(f, keyring_remove(f->key, id_a, 1, &f->detail), AUTH_STORE_DENIED);
+    assert_status(f, keyring_remove(f->key, id_a, 1, NULL, &f->detail), AUTH_STORE_DENIED);
     free(read_file(elsewhere, &n));
     assert_int_equal(n, 2);
     assert_int_equal(unlink(f->key), 0);
@@ -389,7 +403,7 @@ static void nothing_is_added_where_it_should_not(void **state)
     write_key_file(f, "garbage\n", 0600);
     assert_status(f, keyring_add(f->key, id_a, 0600, FILES_ANY_GROUP, &id, &f->detail),
                   AUTH_KEY_DAMAGED);
-    assert_status(f, keyring_remove(f->key, id_a, 1, &f->detail), AUTH_KEY_DAMAGED);
+    assert_status(f, keyring_remove(f->key, id_a, 1, NULL, &f->detail), AUTH_KEY_DAMAGED);
     write_key_file(f, "4294967295 " ID_A " " KEY_A "\n", 0600);
     assert_status(f, keyring_add(f->key, id_a, 0600, FILES_ANY_GROUP, &id, &f->detail),
                   AUTH_KEY_DAMAGED);
@@ -490,6 +504,7 @@ int main(void)
         TEST(unreadable_is_not_missing),
         TEST(keys_live_in_pages_of_their_own),
         TEST(add_and_remove),
+        TEST(a_file_of_somebody_elses_outlives_its_last_key),
         TEST(other_lines_and_rights_stay),
         TEST(nothing_is_added_where_it_should_not),
         TEST(modes_do_not_depend_on_the_umask),

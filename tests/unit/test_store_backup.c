@@ -130,7 +130,7 @@ static void a_backup_of_the_key_before_comes_back(void **state)
     assert_status(scene.f, restore_into(scene.store, scene.f, &n), AUTH_OK);
     expect(&scene, "user7", AUTH_OK);
     /* With the old key gone it is refused, and says what it wants. */
-    assert_status(scene.f, keyring_remove(scene.f->key, keys.store_id, 1, NULL), AUTH_OK);
+    assert_status(scene.f, keyring_remove(scene.f->key, keys.store_id, 1, NULL, NULL), AUTH_OK);
     store_close(scene.store);
     scene.store = fixture_open(scene.f, true);
     fixture_add(scene.store, "later", "example.org", 9);

@@ -299,7 +299,7 @@ static void an_old_key_that_is_gone_is_not_waited_for(void **state)
 
     rekey(&scene);
     assert_status(scene.f, store_key_state(scene.store, &keys, &scene.f->detail), AUTH_OK);
-    assert_status(scene.f, keyring_remove(scene.f->key, keys.store_id, 1, &scene.f->detail),
+    assert_status(scene.f, keyring_remove(scene.f->key, keys.store_id, 1, NULL, &scene.f->detail),
                   AUTH_OK);
     store_close(scene.store);
     scene.store = fixture_open(scene.f, true);
