@@ -146,7 +146,8 @@ static int backup(const struct tool *tool, const char *name)
     }
     int code = standard_output ? run_worker(&backup) : backup_to_file(&backup, name);
     if (code == TOOL_DONE && !standard_output) {
-        printf("%s: %" PRIu64 " accounts\n", name, *backup.accounts);
+        printf("%s: %" PRIu64 " account%s\n", name, *backup.accounts,
+               tool_plural(*backup.accounts));
     }
     return code;
 }

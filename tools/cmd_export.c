@@ -132,6 +132,7 @@ static enum auth_status put_one(struct exporting *exporting, struct store *store
 static void say_what_is_lost(const struct exporting *exporting)
 {
     const struct export *export = &exporting->export;
+    const uint64_t all = export->accounts + exporting->refused;
     const struct {
         uint64_t n;
         const char *what;
@@ -144,8 +145,8 @@ static void say_what_is_lost(const struct exporting *exporting)
     };
     for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
         if (notes[i].n != 0) {
-            tool_say(export->tool, "note: %" PRIu64 " of %" PRIu64 " accounts: %s", notes[i].n,
-                     export->accounts + exporting->refused, notes[i].what);
+            tool_say(export->tool, "note: %" PRIu64 " of %" PRIu64 " account%s: %s", notes[i].n,
+                     all, tool_plural(all), notes[i].what);
         }
     }
 }

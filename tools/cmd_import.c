@@ -158,25 +158,27 @@ static enum auth_status print_summary(const struct tool *tool, const struct impo
     if (counts->reshaped != 0) {
         tool_say(tool,
                  "warning: SASLprep (RFC 4013) changes the passwords of %" PRIu64
-                 " accounts: CRAM-MD5, DIGEST-MD5 and sasl_checkpass() need them exactly as they "
+                 " account%s: CRAM-MD5, DIGEST-MD5 and sasl_checkpass() need them exactly as they "
                  "are in the file",
-                 counts->reshaped);
+                 counts->reshaped, tool_plural(counts->reshaped));
     }
     if (arguments->json) {
         return view_print_json(tool, summary_json(counts, &arguments->import));
     }
     if (arguments->import.replace) {
-        printf("%s the store's %" PRIu64 " accounts by %" PRIu64 "; %" PRIu64 " %ss skipped",
-               dry_run ? "would replace" : "replaced", counts->before, counts->written,
-               counts->skipped, arguments->import.format->unit);
+        printf("%s the store's %" PRIu64 " account%s by %" PRIu64,
+               dry_run ? "would replace" : "replaced", counts->before, tool_plural(counts->before),
+               counts->written);
     } else {
-        printf("%s %" PRIu64 " accounts: %" PRIu64 " new, %" PRIu64 " replaced; %" PRIu64
-               " %ss skipped",
-               dry_run ? "would import" : "imported", counts->written, counts->created,
-               counts->written - counts->created, counts->skipped, arguments->import.format->unit);
+        printf("%s %" PRIu64 " account%s: %" PRIu64 " new, %" PRIu64 " replaced",
+               dry_run ? "would import" : "imported", counts->written, tool_plural(counts->written),
+               counts->created, counts->written - counts->created);
     }
+    printf("; %" PRIu64 " %s%s skipped", counts->skipped, arguments->import.format->unit,
+           tool_plural(counts->skipped));
     if (counts->locked != 0) {
-        printf(", %" PRIu64 " locked accounts left out", counts->locked);
+        printf(", %" PRIu64 " locked account%s left out", counts->locked,
+               tool_plural(counts->locked));
     }
     putchar('\n');
     if (counts->written != 0) {

@@ -167,7 +167,8 @@ static enum auth_status change_realm(const struct tool *tool, struct store *stor
         progress_show(&progress, i + 1, (double)(i + 1) / (double)members.n);
         if (status == AUTH_OK && interrupt_signal != 0) {
             progress_clear(&progress);
-            tool_say(tool, "interrupted; %zu of %zu accounts are done", i + 1, members.n);
+            tool_say(tool, "interrupted; %zu of %zu account%s done", i + 1, members.n,
+                     tool_plural(members.n));
             status = AUTH_UNAVAILABLE;
         }
     }

@@ -46,9 +46,10 @@ static void print_verifiers(const struct record *record)
     const struct verifier_set *set = &record->verifiers;
     for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
         if (set->scram[i].iterations != 0) {
-            printf("verifier     %s, %u iterations, %u bytes of salt\n",
+            printf("verifier     %s, %u iteration%s, %u byte%s of salt\n",
                    verifier_scram_name(verifier_scram_hash(i)), (unsigned)set->scram[i].iterations,
-                   (unsigned)set->scram[i].salt_len);
+                   tool_plural(set->scram[i].iterations), (unsigned)set->scram[i].salt_len,
+                   tool_plural(set->scram[i].salt_len));
         }
     }
     if (set->has_cram) {

@@ -215,8 +215,8 @@ static bool print_text(const struct doctor_report *report)
     if (n[DOCTOR_ERROR] + n[DOCTOR_WARNING] == 0) {
         puts("nothing is wrong");
     } else {
-        printf("%u error%s, %u warning%s\n", n[DOCTOR_ERROR], n[DOCTOR_ERROR] == 1 ? "" : "s",
-               n[DOCTOR_WARNING], n[DOCTOR_WARNING] == 1 ? "" : "s");
+        printf("%u error%s, %u warning%s\n", n[DOCTOR_ERROR], tool_plural(n[DOCTOR_ERROR]),
+               n[DOCTOR_WARNING], tool_plural(n[DOCTOR_WARNING]));
     }
     return ok;
 }

@@ -183,7 +183,7 @@ enum auth_status probe_report_end(struct probe_report *report, bool complete)
     if (good) {
         puts("all is well");
     } else if (report->found > 0) {
-        printf("%u problem%s found\n", report->found, report->found == 1 ? "" : "s");
+        printf("%u problem%s found\n", report->found, tool_plural(report->found));
     }
     return tool_flush(report->tool) ? AUTH_OK : AUTH_INTERNAL;
 }

@@ -37,9 +37,9 @@ static void tell(const struct tool *tool, const struct ticket_counts *counts)
 {
     if (counts->kept != 0) {
         tool_say(tool,
-                 "the records of %" PRIu64 " tickets cannot be read (see \"sasl-lmdb check\"); "
-                 "they stay",
-                 counts->kept);
+                 "%" PRIu64 " ticket%s left, for records that cannot be read (see \"sasl-lmdb "
+                 "check\")",
+                 counts->kept, tool_plural(counts->kept));
     } else if (!counts->emptied && counts->bytes_left == 0) {
         tool_say(tool, "the ticket file is in use by others without a pause; what has been taken "
                        "is overwritten, the file is emptied another time");

@@ -226,6 +226,11 @@ enum auth_status tool_open_store(const struct tool *tool, bool writable, struct 
     return status;
 }
 
+const char *tool_plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 bool tool_flush(const struct tool *tool)
 {
     if (fflush(stdout) == 0 && ferror(stdout) == 0) {

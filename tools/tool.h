@@ -134,6 +134,9 @@ MUST_USE enum auth_status tool_open_store(const struct tool *tool, bool writable
 MUST_USE enum auth_status tool_open_store_only(const struct tool *tool, bool writable,
                                                struct store **ret);
 
+/* What a noun behind this number ends in: "" for 1, else "s". */
+const char *tool_plural(uint64_t n);
+
 /* Flushes standard output. False, with a message, if anything written was lost. */
 MUST_USE bool tool_flush(const struct tool *tool);
 

@@ -141,6 +141,14 @@ class Import(toolkit.ToolTest):
             self.store.names(), ["first@r.example: userPassword", "last@r.example: userPassword"]
         )
 
+    def test_counts_agree_with_their_nouns(self):
+        for good, bad, words in (
+            (1, 1, b"imported 1 account: 1 new, 0 replaced; 1 line skipped\n"),
+            (2, 0, b"imported 2 accounts: 1 new, 1 replaced; 0 lines skipped\n"),
+        ):
+            text = b"".join(line(f"u{i}", "r.example", "x") + b"\n" for i in range(good))
+            self.assertIn(words, self.load(text + b"no tab\n" * bad).out)
+
     def test_realms(self):
         text = b"alice\t\tpw\nbob\tOther.Example\tpw\ncarol@third.example\t\tpw\n"
         result = self.load(text, "-u", "Default.Example")

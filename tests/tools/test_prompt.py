@@ -196,7 +196,7 @@ class Prompt(toolkit.ToolTest):
         self.set_password(self.store, NAME, b"secret")
         status, said = self.terminal(self.store.command("list")).finish()
         self.assertEqual(status, 0, said)
-        self.assertIn(b"1 accounts, 1 of them with legacy verifiers", said)
+        self.assertIn(b"1 account, 1 of them with legacy verifiers", said)
 
 
 if __name__ == "__main__":
