@@ -176,6 +176,7 @@ static struct worker_end watch(struct check *check, pid_t pid)
         uint64_t all = check->board->all;
 
         tell_new_findings(check);
+        progress_show(&check->progress, steps, all == 0 ? -1 : (double)steps / (double)all);
         if (!end.running) {
             progress_clear(&check->progress);
             return end;
@@ -185,7 +186,6 @@ static struct worker_end watch(struct check *check, pid_t pid)
         if (still == STALLED) {
             kill(pid, SIGKILL);
         }
-        progress_show(&check->progress, steps, all == 0 ? -1 : (double)steps / (double)all);
     }
 }
 
@@ -238,7 +238,8 @@ static void print_summary(const struct check *check)
 {
     const struct check_counts *counts = &check->board->counts;
 
-    printf("%" PRIu64 " accounts, %" PRIu64 " sound", counts->accounts, counts->sound);
+    printf("%" PRIu64 " account%s, %" PRIu64 " sound", counts->accounts,
+           tool_plural(counts->accounts), counts->sound);
     for (size_t i = 0; i < KINDS; i++) {
         if (counts->kinds[kinds[i].bit] != 0) {
             printf("; %s %" PRIu64, kinds[i].name, counts->kinds[kinds[i].bit]);
@@ -246,7 +247,8 @@ static void print_summary(const struct check *check)
     }
     printf("; disabled %" PRIu64 "\n", counts->disabled);
     if (counts->findings > check->told) {
-        printf("%" PRIu64 " more damages were found\n", counts->findings - check->told);
+        uint64_t more = counts->findings - check->told;
+        printf("%" PRIu64 " more damage%s found\n", more, tool_plural(more));
     }
     if (check->named) {
         puts("A damaged account can be deleted (saslpasswd-lmdb -d) and made again; \"restore\" "

@@ -8,6 +8,7 @@
 
 #include "moment.h"
 #include "names.h"
+#include "progress.h"
 #include "tool.h"
 #include "view.h"
 
@@ -40,6 +41,8 @@ struct list {
     size_t n;
     size_t capacity;
     size_t legacy;
+    struct progress progress;
+    uint64_t total; /* 0: not known */
 };
 
 static enum auth_status collect(void *ctx, const struct record *record)
@@ -62,6 +65,8 @@ static enum auth_status collect(void *ctx, const struct record *record)
         list->legacy++;
     }
     list->n++;
+    progress_show(&list->progress, list->n,
+                  list->total == 0 ? -1 : (double)list->n / (double)list->total);
     return AUTH_OK;
 }
 
@@ -207,9 +212,29 @@ static enum auth_status print_list(const struct tool *tool, const struct list *l
         break;
     }
     if (isatty(STDERR_FILENO) == 1) {
-        tool_say(tool, "%zu accounts, %zu of them with legacy verifiers", list->n, list->legacy);
+        tool_say(tool, "%zu account%s, %zu of them with legacy verifiers", list->n,
+                 tool_plural(list->n), list->legacy);
     }
     return AUTH_OK;
+}
+
+/* All accounts, or those of a realm, in the order in which they are shown. */
+static enum auth_status collect_all(struct store *store, const char *realm, struct list *list,
+                                    struct detail *detail)
+{
+    struct store_info info;
+    enum auth_status status = store_describe(store, &info, detail);
+
+    if (status == AUTH_OK) {
+        list->total = realm == NULL ? info.accounts : 0;
+        progress_init(&list->progress, "accounts read");
+        status = store_each(store, realm, collect, list, detail);
+        progress_clear(&list->progress);
+    }
+    if (list->n > 1) {
+        qsort(list->views, list->n, sizeof *list->views, by_realm_and_user);
+    }
+    return status;
 }
 
 static int list_store(const struct tool *tool, const char *realm, enum list_form form)
@@ -230,7 +255,7 @@ static int list_store(const struct tool *tool, const char *realm, enum list_form
     if (status != AUTH_OK) {
         return tool_exit_code(status);
     }
-    status = store_each(store, realm == NULL ? NULL : lower, collect, &list, &detail);
+    status = collect_all(store, realm == NULL ? NULL : lower, &list, &detail);
     if (status != AUTH_OK) {
         tool_report(tool, status, &detail, "%s", tool->store_path);
         goto out;
@@ -239,9 +264,6 @@ static int list_store(const struct tool *tool, const char *realm, enum list_form
         tool_say(tool, "%s: no account in this realm", lower);
         status = AUTH_UNKNOWN_USER;
         goto out;
-    }
-    if (list.n > 1) {
-        qsort(list.views, list.n, sizeof *list.views, by_realm_and_user);
     }
     status = print_list(tool, &list, form);
 

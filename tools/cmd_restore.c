@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "progress.h"
@@ -28,10 +29,29 @@ static const char usage[] =
     "Exit status: 0 done, 1 FILE is no backup or a damaged one, 3 the store, a key or the\n"
     "system failed.\n";
 
+/* How long the backup is nobody knows before its end, unless it is a file. */
+struct watched {
+    struct progress progress;
+    int fd;
+    off_t size; /* 0 if it is no file */
+};
+
 static void show(void *ctx, uint64_t done, uint64_t all)
 {
+    struct watched *watched = ctx;
+    off_t at = watched->size > 0 ? lseek(watched->fd, 0, SEEK_CUR) : -1;
+
     (void)all;
-    progress_show(ctx, done, -1);
+    progress_show(&watched->progress, done, at < 0 ? -1 : (double)at / (double)watched->size);
+}
+
+static void watch_file(struct watched *watched, int fd)
+{
+    struct stat st;
+
+    watched->fd = fd;
+    watched->size = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : 0;
+    progress_init(&watched->progress, "accounts");
 }
 
 /* The file is opened before the store: as root, who may not be root any longer after that. */
@@ -39,7 +59,7 @@ static int restore(const struct tool *tool, const char *name)
 {
     struct detail detail = {.text = ""};
     struct store *store = NULL;
-    struct progress progress;
+    struct watched watched;
     uint64_t accounts = 0;
     bool standard_input = strcmp(name, "-") == 0;
     int fd = standard_input ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
@@ -50,10 +70,10 @@ static int restore(const struct tool *tool, const char *name)
     }
     enum auth_status status = tool_open_store(tool, true, &store);
     if (status == AUTH_OK) {
-        progress_init(&progress, "accounts");
-        const struct store_watch watch = {show, &progress};
+        watch_file(&watched, fd);
+        const struct store_watch watch = {show, &watched};
         status = store_restore(store, fd, &watch, &accounts, &detail);
-        progress_clear(&progress);
+        progress_clear(&watched.progress);
         store_close(store);
         if (status != AUTH_OK) {
             tool_report(tool, status, &detail, "%s: nothing was changed", name);
@@ -63,7 +83,7 @@ static int restore(const struct tool *tool, const char *name)
         close(fd);
     }
     if (status == AUTH_OK) {
-        printf("restored %" PRIu64 " accounts\n", accounts);
+        printf("restored %" PRIu64 " account%s\n", accounts, tool_plural(accounts));
     }
     return tool_exit_code(status);
 }
