@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/identity.h"
+#include "privilege.h"
 #include "probe.h"
 #include "prompt.h"
 
@@ -55,6 +56,9 @@ static const char usage[] =
     "  -q, --quiet           without the dialogue\n"
     "      --json            as a JSON object\n"
     "\n"
+    "Mechanisms whose names end in -PLUS are bound to the TLS connection (tls-exporter, "
+    "tls-unique).\n"
+    "Started as root, it becomes the user nobody before it connects.\n"
     "Plugins for the logins are looked for in SASL_PATH, else in libsasl2's own directory.\n"
     "Exit status: 0 all is well, 1 something was found, 2 wrong usage, 3 the server or the system\n"
     "failed.\n";
@@ -137,16 +141,36 @@ static enum auth_status steps(struct probe *probe)
     return status == AUTH_OK ? probe_relaying(probe, &offer) : status;
 }
 
-static int probe_server(struct probe *probe)
+/* Reads what may need root, and gives root up: from here on a stranger's bytes are read. */
+static enum auth_status prepare(struct probe *probe)
 {
     struct detail detail = {.text = ""};
-    enum auth_status status = probe_sasl_load(&detail);
+    enum auth_status status = probe_tls_load(&probe->tls, &detail);
     if (status != AUTH_OK) {
-        tool_report(probe->tool, status, &detail, "libsasl2");
+        return tool_report(probe->tool, status, &detail, "%s", "trusted certificates");
+    }
+    status = probe_sasl_load(&detail);
+    if (status != AUTH_OK) {
+        return tool_report(probe->tool, status, &detail, "libsasl2");
+    }
+    status = privilege_become_nobody(&detail);
+    if (status != AUTH_OK) {
+        probe_sasl_unload();
+        return tool_report(probe->tool, status, &detail, "root");
+    }
+    return AUTH_OK;
+}
+
+static int probe_server(struct probe *probe)
+{
+    enum auth_status status = prepare(probe);
+    if (status != AUTH_OK) {
+        probe_tls_unload(&probe->tls);
         return TOOL_FAILED;
     }
     status = steps(probe);
     probe_sasl_unload();
+    probe_tls_unload(&probe->tls);
     bool complete = status == AUTH_OK || status == AUTH_BAD_SERVER;
     if (probe_report_end(&probe->report, status == AUTH_OK) != AUTH_OK || !complete) {
         return TOOL_FAILED;

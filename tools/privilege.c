@@ -51,6 +51,32 @@ uid_t privilege_owner(const char *store_path)
     return geteuid() == 0 && find_owner(store_path, &uid, &gid) ? uid : (uid_t)-1;
 }
 
+/* For good: also root's way back is tried. */
+static enum auth_status become(uid_t uid, gid_t gid, struct detail *detail)
+{
+    if (setgroups(1, &gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0 ||
+        setuid(0) == 0) {
+        return detail_set(detail, AUTH_STORE_DENIED, "cannot become uid %u, gid %u: %s",
+                          (unsigned)uid, (unsigned)gid, strerror(errno));
+    }
+    return AUTH_OK;
+}
+
+enum auth_status privilege_become_nobody(struct detail *detail)
+{
+    const struct passwd *nobody = NULL;
+    if (geteuid() != 0) {
+        return AUTH_OK;
+    }
+    nobody = getpwnam("nobody");
+    if (nobody == NULL || nobody->pw_uid == 0) {
+        return detail_set(
+            detail, AUTH_STORE_DENIED,
+            "there is no user \"nobody\" to become: run this as another user than root");
+    }
+    return become(nobody->pw_uid, nobody->pw_gid, detail);
+}
+
 enum auth_status privilege_become_owner(const char *store_path, struct detail *detail)
 {
     uid_t uid = 0;
@@ -69,10 +95,5 @@ enum auth_status privilege_become_owner(const char *store_path, struct detail *d
         }
         gid = owner->pw_gid;
     }
-    if (setgroups(1, &gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0 ||
-        setuid(0) == 0) {
-        return detail_set(detail, AUTH_STORE_DENIED, "cannot become uid %u, gid %u: %s",
-                          (unsigned)uid, (unsigned)gid, strerror(errno));
-    }
-    return AUTH_OK;
+    return become(uid, gid, detail);
 }

@@ -33,6 +33,13 @@ void privilege_confine(void);
  */
 MUST_USE enum auth_status privilege_become_owner(const char *store_path, struct detail *detail);
 
+/*
+ * For what needs no file of anybody's any longer: root becomes the user nobody for good, anybody
+ * else stays who he is. AUTH_OK, or AUTH_STORE_DENIED with a detail; the process must not go on
+ * then.
+ */
+MUST_USE enum auth_status privilege_become_nobody(struct detail *detail);
+
 /* Whom privilege_become_owner() would become; (uid_t)-1 if it would change nothing. */
 uid_t privilege_owner(const char *store_path);
 

@@ -184,16 +184,19 @@ static enum auth_status login(struct probe *probe, const struct way *way)
     }
     probe_report_step(&probe->report, "login with %s%s%s", way->mechanism,
                       *way->name != '\0' ? ", " : "", way->name);
-    const struct probe_account account = {
+    struct probe_account account = {
         .host = probe->host,
         .user = probe->user,
         .password = probe->password,
         .tls_bits = smtp.link.tls != NULL ? probe_tls_bits(smtp.link.tls) : 0,
     };
+    probe_tls_bind(smtp.link.tls, &account.binding);
     status = probe_authenticate(&smtp, &account, way->mechanism, way->initial, &detail);
     if (status == AUTH_NOT_ALLOWED) {
-        probe_report_note(&probe->report, "%s not tried: no plugin of this machine can do it",
-                          way->mechanism);
+        bool unbound = probe_sasl_binds(way->mechanism) && account.binding.name == NULL;
+        probe_report_note(&probe->report, "%s not tried: %s", way->mechanism,
+                          unbound ? "the connection has nothing to bind to"
+                                  : "no plugin of this machine can do it");
         status = AUTH_OK;
     } else if (status == AUTH_OK || status == AUTH_WRONG_PASSWORD || status == AUTH_BAD_SERVER) {
         report_login(probe, way, status,

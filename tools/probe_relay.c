@@ -80,12 +80,13 @@ static enum auth_status fail_to_log_in(struct probe *probe, struct probe_smtp *s
     }
     buf_init(&password, 2 * (size_t)NOISE_BYTES);
     crypto_base64_put(&password, slice_of(noise, sizeof noise));
-    const struct probe_account account = {
+    struct probe_account account = {
         .host = probe->host,
         .user = probe->user != NULL ? probe->user : nobody,
         .password = buf_slice(&password),
         .tls_bits = smtp->link.tls != NULL ? probe_tls_bits(smtp->link.tls) : 0,
     };
+    probe_tls_bind(smtp->link.tls, &account.binding);
     status = AUTH_NOT_ALLOWED;
     for (size_t i = 0; i < offer->n_mechanisms && status == AUTH_NOT_ALLOWED; i++) {
         if (probe_may_send(probe, offer->mechanisms[i])) {

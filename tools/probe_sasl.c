@@ -16,6 +16,7 @@ struct probe_sasl {
     sasl_secret_t *secret; /* owned */
     size_t secret_size;
     bool done;
+    sasl_channel_binding_t binding;
     sasl_callback_t callbacks[CALLBACKS];
 };
 
@@ -159,13 +160,45 @@ static enum auth_status take_result(struct probe_sasl *sasl, int code, const cha
     return buf_status(ret);
 }
 
+bool probe_sasl_binds(const char *mechanism)
+{
+    static const char suffix[] = "-PLUS";
+    size_t n = strlen(mechanism);
+    return n > sizeof suffix - 1 && strcmp(mechanism + n - (sizeof suffix - 1), suffix) == 0;
+}
+
+/*
+ * For no other names: a client that has a binding and chooses a name without it says so, and the
+ * server, which does offer the one with it, has to take that for an attack (RFC 5802 6).
+ */
+static int bind_channel(struct probe_sasl *sasl, const char *mechanism)
+{
+    const struct probe_binding *binding = &sasl->account->binding;
+    if (!probe_sasl_binds(mechanism)) {
+        return SASL_OK;
+    }
+    if (binding->name == NULL) {
+        return SASL_NOMECH;
+    }
+    sasl->binding = (sasl_channel_binding_t){
+        .name = binding->name,
+        .critical = 1,
+        .len = binding->n,
+        .data = binding->data,
+    };
+    return sasl_setprop(sasl->conn, SASL_CHANNEL_BINDING, &sasl->binding);
+}
+
 enum auth_status probe_sasl_start(struct probe_sasl *sasl, const char *mechanism, struct buf *ret,
                                   bool *ret_initial, struct detail *detail)
 {
     const char *out = NULL;
     const char *chosen = NULL;
     unsigned n = 0;
-    int code = sasl_client_start(sasl->conn, mechanism, NULL, &out, &n, &chosen);
+    int code = bind_channel(sasl, mechanism);
+    if (code == SASL_OK) {
+        code = sasl_client_start(sasl->conn, mechanism, NULL, &out, &n, &chosen);
+    }
     if (code == SASL_NOMECH) {
         return AUTH_NOT_ALLOWED;
     }

@@ -10,10 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct probe_tls {
+struct probe_tls_trust {
     SSL_CTX *context;
+};
+
+struct probe_tls {
     SSL *ssl;
 };
+
+enum { EXPORTED_SIZE = 32 }; /* RFC 9266 2 */
+
+static const char exporter_label[] = "EXPORTER-Channel-Binding"; /* RFC 9266 2 */
 
 /* What OpenSSL, or the system below it, complained about last. */
 static enum auth_status failure(struct detail *detail, const char *what, int code)
@@ -62,6 +69,38 @@ static bool name_host(SSL *ssl, const char *host)
            SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
+enum auth_status probe_tls_load(struct probe_tls_options *options, struct detail *detail)
+{
+    enum auth_status status = AUTH_INTERNAL;
+    struct probe_tls_trust *loaded = calloc(1, sizeof *loaded);
+    if (loaded == NULL) {
+        return AUTH_NO_MEMORY;
+    }
+    options->trust = loaded;
+    ERR_clear_error();
+    loaded->context = SSL_CTX_new(TLS_client_method());
+    if (loaded->context == NULL ||
+        SSL_CTX_set_min_proto_version(loaded->context, TLS1_2_VERSION) != 1) {
+        status = failure(detail, "TLS", 0);
+    } else {
+        SSL_CTX_set_mode(loaded->context, SSL_MODE_ENABLE_PARTIAL_WRITE);
+        status = trust(loaded->context, options, detail);
+    }
+    if (status != AUTH_OK) {
+        probe_tls_unload(options);
+    }
+    return status;
+}
+
+void probe_tls_unload(struct probe_tls_options *options)
+{
+    if (options->trust != NULL) {
+        SSL_CTX_free(options->trust->context);
+        free(options->trust);
+        options->trust = NULL;
+    }
+}
+
 enum auth_status probe_tls_new(int fd, const struct probe_tls_options *options,
                                struct probe_tls **ret, struct detail *detail)
 {
@@ -71,17 +110,7 @@ enum auth_status probe_tls_new(int fd, const struct probe_tls_options *options,
         return AUTH_NO_MEMORY;
     }
     ERR_clear_error();
-    tls->context = SSL_CTX_new(TLS_client_method());
-    if (tls->context == NULL || SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) != 1) {
-        status = failure(detail, "TLS", 0);
-        goto out;
-    }
-    SSL_CTX_set_mode(tls->context, SSL_MODE_ENABLE_PARTIAL_WRITE);
-    status = trust(tls->context, options, detail);
-    if (status != AUTH_OK) {
-        goto out;
-    }
-    tls->ssl = SSL_new(tls->context);
+    tls->ssl = SSL_new(options->trust->context);
     if (tls->ssl == NULL || SSL_set_fd(tls->ssl, fd) != 1 || !name_host(tls->ssl, options->host)) {
         status = failure(detail, "TLS", 0);
         goto out;
@@ -98,7 +127,6 @@ void probe_tls_free(struct probe_tls *tls)
 {
     if (tls != NULL) {
         SSL_free(tls->ssl);
-        SSL_CTX_free(tls->context);
         free(tls);
     }
 }
@@ -175,4 +203,32 @@ unsigned probe_tls_bits(const struct probe_tls *tls)
 {
     int bits = SSL_get_cipher_bits(tls->ssl, NULL);
     return bits > 0 ? (unsigned)bits : 0;
+}
+
+/* The first Finished message of the handshake (RFC 5929 3.1): the client's, unless it resumes. */
+static size_t first_finished(SSL *ssl, struct probe_binding *ret)
+{
+    if (SSL_session_reused(ssl) == 1) {
+        return SSL_get_peer_finished(ssl, ret->data, sizeof ret->data);
+    }
+    return SSL_get_finished(ssl, ret->data, sizeof ret->data);
+}
+
+void probe_tls_bind(const struct probe_tls *tls, struct probe_binding *ret)
+{
+    *ret = (struct probe_binding){.name = NULL};
+    if (tls == NULL) {
+        return;
+    }
+    if (SSL_version(tls->ssl) >= TLS1_3_VERSION) {
+        if (SSL_export_keying_material(tls->ssl, ret->data, EXPORTED_SIZE, exporter_label,
+                                       sizeof exporter_label - 1, (const uint8_t *)"", 0, 1) == 1) {
+            ret->name = "tls-exporter";
+            ret->n = EXPORTED_SIZE;
+        }
+    } else if (SSL_get_extms_support(tls->ssl) == 1) {
+        /* Without RFC 7627 somebody between can give both sides the same Finished. */
+        ret->n = first_finished(tls->ssl, ret);
+        ret->name = ret->n > 0 && ret->n <= sizeof ret->data ? "tls-unique" : NULL;
+    }
 }

@@ -5,10 +5,14 @@ import base64
 import contextlib
 import json
 import os
+import pwd
+import queue
 import re
+import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -232,6 +236,7 @@ class Fake(threading.Thread):
     def serve(self, connection):
         if self.tls is not None:
             connection = self.tls.wrap_socket(connection, server_side=True)
+            self.unique = connection.get_channel_binding("tls-unique")
         with connection, connection.makefile("rwb", buffering=0) as file:
             self.handle(self, file)
 
@@ -472,6 +477,83 @@ class StrangeServerTest(harness.unittest.TestCase):
         result = self.probe(smtp_server("PLAIN", auth), status=FOUND)
         self.assertNotIn(b64(f"\0alice\0{self.PASSWORD}"), result.stdout)
         self.assertIn("hidden, for it repeats", result.stdout)
+
+    def first_message(self, mechanism, version):
+        """What the probe begins this mechanism with under this TLS, and the last server's end."""
+        first = []
+
+        def auth(server, file, line):
+            first.append((line.split(" ")[1], base64.b64decode(line.split(" ")[2])))
+            nonce = re.search(rb"r=([^,]*)", first[-1][1]).group(1)
+            challenge = b"r=" + nonce + b"more,s=" + base64.b64encode(b"salt" * 4) + b",i=4096"
+            file.write(b"334 " + base64.b64encode(challenge) + b"\r\n")
+            final = base64.b64decode(file.readline())
+            first[-1] += (base64.b64decode(re.search(rb"c=([^,]*)", final).group(1)),
+                          server.unique)
+            file.write(b"535 no\r\n")
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.certificate())
+        context.minimum_version = context.maximum_version = version
+        with Fake(smtp_server(mechanism, auth), tls=context) as server:
+            result = probe("--tls", "implicit", "--insecure", f"127.0.0.1:{server.port}", "alice",
+                           secret=self.PASSWORD)
+        self.assertEqual(result.returncode, FOUND, result.stdout + result.stderr)
+        return first[0]
+
+    def certificate(self):
+        directory = tempfile.mkdtemp(prefix="sasl-lmdb-probe-")
+        self.addCleanup(shutil.rmtree, directory)
+        paths = [os.path.join(directory, name) for name in ("cert.pem", "key.pem")]
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
+                        "/CN=fake", "-out", paths[0], "-keyout", paths[1]],
+                       check=True, capture_output=True)
+        return paths
+
+    def test_channel_binding(self):
+        old, new = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+        for mechanism in ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"):
+            name, first, sent, unique = self.first_message(mechanism, old)
+            self.assertEqual(name, mechanism)
+            self.assertEqual(first[:15], b"p=tls-unique,,n")
+            self.assertEqual(sent, b"p=tls-unique,," + unique)
+            _, first, sent, _ = self.first_message(mechanism, new)
+            self.assertEqual(first[:17], b"p=tls-exporter,,n")
+            self.assertEqual((sent[:16], len(sent)), (b"p=tls-exporter,,", 16 + 32))
+        # Without the suffix the client says that it cannot bind, not that the server cannot.
+        self.assertEqual(self.first_message("SCRAM-SHA-256", old)[1][:3], b"n,,")
+
+    def test_nothing_to_bind_to_in_the_clear(self):
+        result = self.probe(smtp_server("SCRAM-SHA-256-PLUS", says("535 no")), status=DONE)
+        self.assertIn("SCRAM-SHA-256-PLUS not tried: the connection has nothing to bind to",
+                      result.stdout)
+
+    def test_root_is_given_up(self):
+        """Whoever looks while the server is slow sees the user nobody; the certificates are read."""
+        directory = tempfile.mkdtemp(prefix="sasl-lmdb-probe-")
+        self.addCleanup(shutil.rmtree, directory)
+        ca = shutil.copy(self.certificate()[0], os.path.join(directory, "ca.pem"))
+        os.chmod(ca, 0o600)
+        seen = []
+
+        def handle(server, file):
+            pid = int(seen_pid.get(timeout=60))
+            with open(f"/proc/{pid}/status") as status:
+                seen.append(re.findall(r"^(?:Uid|Gid|Groups):\s*(.*?)\s*$", status.read(), re.M))
+            file.write(b"554 no\r\n")
+
+        seen_pid = queue.Queue()
+        with Fake(handle) as server:
+            process = subprocess.Popen([PROBE, "probe", "--tls", "none", "--ca", ca,
+                                        f"127.0.0.1:{server.port}"],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       env={**os.environ, "SASL_PATH": store.PLUGINS})
+            seen_pid.put(process.pid)
+            self.assertEqual(process.wait(60), FAILED)
+        nobody = pwd.getpwnam("nobody")
+        uids = "\t".join([str(nobody.pw_uid)] * 4)
+        gids = "\t".join([str(nobody.pw_gid)] * 4)
+        self.assertEqual(seen, [[uids, gids, str(nobody.pw_gid)]])
 
     def test_nobody_knows_the_mechanism(self):
         report = json.loads(self.probe(smtp_server("X-NEW GSSAPI"), "--json", status=DONE).stdout)
