@@ -20,6 +20,19 @@ static struct {
     struct detail first_detail;
 } outbox = {.lock = PTHREAD_MUTEX_INITIALIZER, .file = {.fd = -1}};
 
+/* A thread of the parent may have held it, and is not here to let go. */
+static void after_fork_in_child(void)
+{
+    static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+
+    outbox.lock = unlocked;
+}
+
+static void prepare_once(void)
+{
+    (void)pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
 /*
  * With the lock held. Without a connection libsasl2 logs past the server's own log: that does not
  * count as said.
@@ -61,11 +74,13 @@ static bool set_path(const char *path)
 
 bool ticket_configure(const sasl_utils_t *utils)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct detail detail = {{0}};
 
     if (!glue_switch(utils, "lmdb_upgrade")) {
         return false;
     }
+    (void)pthread_once(&once, prepare_once);
     enum auth_status status = crypto_prepare_x25519();
     pthread_mutex_lock(&outbox.lock);
     if (status == AUTH_OK && !set_path(glue_option(utils, "lmdb_path", STORE_DEFAULT_PATH))) {
@@ -107,6 +122,9 @@ static enum auth_status append(const uint8_t bytes[TICKET_SIZE], struct detail *
     enum auth_status status = open_locked(detail);
     if (status == AUTH_OK) {
         status = ticket_file_append(&outbox.file, bytes);
+        if (status == AUTH_STORE_FULL) {
+            status = detail_set(detail, status, "the ticket file is full, or its disk is");
+        }
     } else if (outbox.failed_at_first) {
         status = outbox.first_failure;
         *detail = outbox.first_detail;

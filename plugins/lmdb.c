@@ -35,6 +35,19 @@ static struct {
     uid_t first_user;
 } plugin = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* A thread of the parent may have held it, and is not here to let go. */
+static void after_fork_in_child(void)
+{
+    static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+
+    plugin.lock = unlocked;
+}
+
+static void prepare_once(void)
+{
+    (void)pthread_atfork(NULL, NULL, after_fork_in_child);
+}
+
 bool plugin_is_configured(void)
 {
     return plugin.configured;
@@ -184,6 +197,7 @@ GLUE_EXPORT sasl_auxprop_init_t sasl_auxprop_plug_init;
 GLUE_EXPORT int sasl_auxprop_plug_init(const sasl_utils_t *utils, int max_version, int *out_version,
                                        sasl_auxprop_plug_t **plug, const char *plugname)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct detail detail = {{0}};
 
     (void)plugname;
@@ -195,6 +209,7 @@ GLUE_EXPORT int sasl_auxprop_plug_init(const sasl_utils_t *utils, int max_versio
     }
     /* In a jail there is no file system: what would be loaded on first use is loaded now. */
     enum auth_status status = glue_prepare();
+    (void)pthread_once(&once, prepare_once);
     pthread_mutex_lock(&plugin.lock);
     if (status == AUTH_OK) {
         status = configure(utils);

@@ -24,24 +24,42 @@ void privilege_confine(void)
 #endif
 }
 
-/* The first owner other than root among the files a process maps, with the data file's group. */
+enum { NO_GROUP = 0 }; /* root's is not a group to keep: the owner's own is taken */
+
+static bool is_store_of_somebody(const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && st->st_uid != 0;
+}
+
+/*
+ * The first owner other than root among the files a process maps. The data file's group comes along
+ * where the file itself is that owner's, since to such a file nobody can give a group that he is
+ * not in. Through a link of somebody else's nothing is followed: he would choose whose user and
+ * group we take on.
+ */
 static bool find_owner(const char *path, uid_t *ret_uid, gid_t *ret_gid)
 {
-    struct stat data;
-    struct stat link;
-    if (stat(path, &data) != 0 || lstat(path, &link) != 0) {
+    struct stat st;
+    char lock_path[PATH_MAX];
+
+    *ret_gid = NO_GROUP;
+    if (lstat(path, &st) != 0) {
         return false;
     }
-    uid_t owner = data.st_uid != 0 ? data.st_uid : link.st_uid;
-    char lock_path[PATH_MAX];
-    int length = snprintf(lock_path, sizeof lock_path, "%s-lock", path);
-    if (owner == 0 && length > 0 && (size_t)length < sizeof lock_path) {
-        struct stat lock;
-        owner = lstat(lock_path, &lock) == 0 ? lock.st_uid : 0;
+    if (S_ISLNK(st.st_mode) && st.st_uid == 0 && stat(path, &st) != 0) {
+        return false;
     }
-    *ret_uid = owner;
-    *ret_gid = data.st_gid;
-    return owner != 0;
+    if (st.st_uid != 0) {
+        *ret_uid = st.st_uid;
+        *ret_gid = is_store_of_somebody(&st) ? st.st_gid : NO_GROUP;
+        return true;
+    }
+    int length = snprintf(lock_path, sizeof lock_path, "%s-lock", path);
+    if (length < 0 || (size_t)length >= sizeof lock_path || lstat(lock_path, &st) != 0) {
+        return false;
+    }
+    *ret_uid = st.st_uid;
+    return st.st_uid != 0;
 }
 
 uid_t privilege_owner(const char *store_path)
@@ -84,8 +102,7 @@ enum auth_status privilege_become_owner(const char *store_path, struct detail *d
     if (geteuid() != 0 || !find_owner(store_path, &uid, &gid)) {
         return AUTH_OK;
     }
-    if (gid == 0) {
-        /* The file is of root's group: not a group to keep. */
+    if (gid == NO_GROUP) {
         const struct passwd *owner = getpwuid(uid);
         if (owner == NULL) {
             return detail_set(detail, AUTH_STORE_DENIED,

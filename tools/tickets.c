@@ -173,8 +173,11 @@ static enum auth_status check_password(struct taking *taking, const struct verif
     const struct scram_verifier *scram = verifier_for_password(set);
 
     taking->budget -= taking->budget < COST_PASSWORD ? taking->budget : COST_PASSWORD;
-    return scram != NULL ? verifier_check_scram(scram, password)
-                         : verifier_check_crypt(set->crypt, password);
+    if (scram != NULL) {
+        return verifier_check_scram(scram, password);
+    }
+    return verifier_crypt_covers(set, password) ? verifier_check_crypt(set->crypt, password)
+                                                : AUTH_WRONG_PASSWORD;
 }
 
 /* AUTH_OK: upgraded. AUTH_NO_VERIFIER: nothing is missing. A refusal, or an outage. */

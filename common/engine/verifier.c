@@ -68,6 +68,27 @@ void verifier_drop(struct verifier_set *set, unsigned kinds)
     }
 }
 
+enum { BCRYPT_PASSWORD = 72 }; /* bytes that count */
+
+/*
+ * What has no "$" in front is of the DES kind: eight characters count, or seven bits of each. The
+ * "$2x$" of bcrypt took several passwords for one.
+ */
+static bool crypt_is_partial(const char *hash)
+{
+    struct slice text = slice_str(hash);
+
+    return hash[0] != '$' || slice_take_literal(&text, "$2x$");
+}
+
+bool verifier_crypt_covers(const struct verifier_set *set, struct slice password)
+{
+    struct slice text = slice_str(set->crypt);
+    const bool bcrypt = slice_take_literal(&text, "$2");
+
+    return !crypt_is_partial(set->crypt) && !(bcrypt && password.n > BCRYPT_PASSWORD);
+}
+
 unsigned verifier_missing(const struct verifier_set *set, unsigned wanted)
 {
     const unsigned held = verifier_kinds(set);
@@ -75,7 +96,7 @@ unsigned verifier_missing(const struct verifier_set *set, unsigned wanted)
     if ((held & VERIFIER_SCRAM) != 0) {
         return wanted & ~held & (VERIFIER_SCRAM_SHA_256 | VERIFIER_SCRAM_SHA_512);
     }
-    return (held & VERIFIER_CRYPT) != 0 ? wanted & ~held : 0;
+    return (held & VERIFIER_CRYPT) != 0 && !crypt_is_partial(set->crypt) ? wanted & ~held : 0;
 }
 
 void verifier_add(struct verifier_set *set, const struct verifier_set *from, unsigned kinds)

@@ -122,6 +122,13 @@ void verifier_drop(struct verifier_set *set, unsigned kinds);
  */
 unsigned verifier_missing(const struct verifier_set *set, unsigned wanted);
 
+/*
+ * True if set->crypt depends on every byte of the password. Not so for DES (eight characters) and,
+ * behind 72 bytes, for bcrypt: what such a hash takes need not be the password its owner chose, and
+ * no verifier may be made of it. verifier_missing() is 0 for hashes that never cover one.
+ */
+bool verifier_crypt_covers(const struct verifier_set *set, struct slice password);
+
 /* Copies those kinds of `from` into set. A crypt(3) hash goes when there is a SCRAM verifier. */
 void verifier_add(struct verifier_set *set, const struct verifier_set *from, unsigned kinds);
 

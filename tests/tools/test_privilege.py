@@ -156,6 +156,19 @@ class Privilege(toolkit.ToolTest):
         result = linked.tool("list")
         self.assert_one_line(result, 3, "list")
 
+    def test_a_link_of_somebody_else_chooses_no_group(self):
+        self.give_store_away()
+        target = os.path.join(self.directory, "others")
+        os.rename(self.store.path, target)
+        os.chown(target, 1, 42)  # a user and a group that the link's owner has nothing to do with
+        os.chmod(target, 0o666)
+        os.symlink(target, self.store.path)
+        os.chown(self.store.path, NOBODY, NOBODY, follow_symlinks=False)
+        found = self.identity_while_asking(self.commands()[0])
+        self.assertEqual(found["Uid"], [str(NOBODY)] * 4)
+        self.assertEqual(found["Gid"], [str(NOBODY)] * 4)
+        self.assertNotIn("42", found["Groups"])
+
     def test_a_key_that_root_alone_can_read(self):
         self.give_store_away()
         self.give_away(self.store.key, uid=0, gid=0)

@@ -146,6 +146,24 @@ class Upgrade(UpgradeTest):
         self.assertNotIn("crypt", after["verifiers"])
         self.assertEqual(server.log(), [l for l in server.log() if "reason=" in l])
 
+    def test_a_hash_of_part_of_the_password(self):
+        """What such a hash takes need not be what the owner chose: it stays as it is."""
+        # DES of "password1", of which eight characters count; bcrypt of eighty "A", of which 72 do.
+        lines = "old:abJnggxhB/yWI:::::::\nlong:$2b$04$abcdefghijklmnopqrstuusBdtCq5VHp1ZWh/QwIMafig7GoIpK9C:::::::\n"
+        result = self.store.tool("import", "--format", "shadow", "-u", REALM,
+                                 self.file("shadow", lines.encode()))
+        self.assertEqual(result.status, 0, result)
+        self.upgrade(upgraded=0)
+        server = self.server()
+        self.assertEqual(server.login("old", "passwordXYZ"), OK)
+        self.assertEqual(self.size(), 0)
+        self.assertEqual(server.login("long", 72 * "A" + "zzz"), OK)
+        self.upgrade(upgraded=0, refused=1)
+        for user in ("old", "long"):
+            self.assertEqual(self.kinds(user), {"crypt"})
+        self.assertEqual(server.login("old", "password1"), OK)
+        self.assertEqual(server.login("long", 80 * "A"), OK)
+
     def test_nothing_is_left_without_the_option(self):
         """Off is the default."""
         self.upgrade()
