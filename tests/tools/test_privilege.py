@@ -162,6 +162,7 @@ class Privilege(toolkit.ToolTest):
         os.rename(self.store.path, target)
         os.chown(target, 1, 42)  # a user and a group that the link's owner has nothing to do with
         os.chmod(target, 0o666)
+        os.rename(self.store.lock, target + "-lock")
         os.symlink(target, self.store.path)
         os.chown(self.store.path, NOBODY, NOBODY, follow_symlinks=False)
         found = self.identity_while_asking(self.commands()[0])
