@@ -139,7 +139,8 @@ class Replace(toolkit.ToolTest):
         lines, _ = self.many()
         process = self.begin(lines[: MANY - 1])
         process.send_signal(number)
-        _, said = process.communicate(timeout=DEADLINE)
+        process.wait(DEADLINE)  # before its input ends, which would end it as well
+        _, said = process.communicate()
         self.assert_untouched()
         return process.returncode, said
 
