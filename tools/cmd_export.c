@@ -358,7 +358,8 @@ static int run(struct tool *tool, int argc, char **argv)
     int code = TOOL_DONE;
     while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
         if (!take_option(&request, option, optarg)) {
-            return tool_usage_error(tool, "--format: \"%s\" is not a format", optarg);
+            return tool_usage_error(
+                tool, "--format: \"%s\" is not one of jsonl, dovecot, ldif, sql", optarg);
         }
     }
     if (option == TOOL_OPTIONS_STOP) {

@@ -84,7 +84,10 @@ static int take_format(const struct tool *tool, struct arguments *arguments, con
             return TOOL_DONE;
         }
     }
-    return tool_usage_error(tool, "--format: \"%s\" is not a format", name);
+    return tool_usage_error(tool,
+                            "--format: \"%s\" is not one of tsv, csv, jsonl, sasldb, dovecot, "
+                            "htpasswd, shadow, ldif",
+                            name);
 }
 
 static int take_realm(const struct tool *tool, struct arguments *arguments, const char *realm)

@@ -25,6 +25,8 @@ struct ldif {
 
     /* The entry at hand. */
     uint64_t number; /* of its first line */
+    bool has_dn;
+    bool has_more; /* lines beside dn, version and comments */
     struct buf uid;
     struct buf mail;
     struct buf passwords; /* userPassword values, each behind its length */
@@ -35,6 +37,8 @@ struct ldif {
 static void entry_clear(struct ldif *ldif)
 {
     ldif->number = 0;
+    ldif->has_dn = false;
+    ldif->has_more = false;
     buf_clear(&ldif->uid);
     buf_clear(&ldif->mail);
     buf_clear(&ldif->passwords);
@@ -173,10 +177,19 @@ static void take_attribute(struct ldif *ldif, struct slice line, struct import_e
 {
     struct slice description;
     struct slice name;
-    if (line.p[0] == '#' || !slice_take_until(&line, ':', &description)) {
+    if (line.p[0] == '#') {
+        return;
+    }
+    if (!slice_take_until(&line, ':', &description)) {
+        ldif->has_more = true;
         return;
     }
     slice_take_run(&description, ';', &name); /* options, such as ";binary" */
+    if (slice_equal_nocase(name, slice_str("dn"))) {
+        ldif->has_dn = true;
+    } else if (!slice_equal_nocase(name, slice_str("version"))) {
+        ldif->has_more = true;
+    }
     if (slice_equal_nocase(name, slice_str("userPassword"))) {
         take_password(ldif, line);
     } else if (slice_equal_nocase(name, slice_str("authPassword"))) {
@@ -228,6 +241,9 @@ static enum auth_status finish_entry(struct import_source *source, struct ldif *
     struct slice name = buf_slice(ldif->uid.n > 0 ? &ldif->uid : &ldif->mail);
     const bool secrets = ldif->passwords.n > 0 || verifier_kinds(&ret->record.verifiers) != 0;
     if (name.n == 0) {
+        if (ldif->has_more && !ldif->has_dn) {
+            return detail_set(why, AUTH_MALFORMED, "not an entry of LDIF: it has no dn");
+        }
         return !secrets && ldif->fault == AUTH_OK
                    ? AUTH_CONTINUE
                    : detail_set(why, AUTH_MALFORMED, "an entry with a password has no uid");

@@ -54,7 +54,10 @@ void view_release(struct view *view)
 
 const char *view_class(unsigned kinds)
 {
-    return (kinds & VERIFIER_LEGACY) != 0 ? "legacy" : "strict";
+    if ((kinds & VERIFIER_LEGACY) != 0) {
+        return "legacy";
+    }
+    return (kinds & VERIFIER_SCRAM) != 0 ? "strict" : "crypt";
 }
 
 void view_put_kinds(struct buf *b, unsigned kinds, const char *separator)

@@ -16,6 +16,9 @@
 
 enum { AT_FORMAT = 16, AT_STORE_ID = 20, AT_PUBLIC_KEY = 36, AT_SEALED = 68 };
 
+#define SHA256_HASH "$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA"
+#define DES_HASH "abNANd1rDfiNc" /* eight characters count */
+
 static const struct identity alice = {"alice", "example.org"};
 
 static void take_hex(const char *hex, uint8_t ret[CRYPTO_X25519])
@@ -345,7 +348,7 @@ static void who_wants_one(void **state)
     fixture_create(f);
     struct store *store = fixture_open(f, true);
     fixture_add(store, "alice", "example.org", 1);
-    memcpy(record.verifiers.crypt, "abNANd1rDfiNc", sizeof "abNANd1rDfiNc");
+    memcpy(record.verifiers.crypt, SHA256_HASH, sizeof SHA256_HASH);
     assert_status(f, store_write_batch(store, &record, 1, NULL, &f->detail), AUTH_OK);
     assert_status(f, store_lookup(store, &record.who, 0, false, &answer, &f->detail), AUTH_OK);
     assert_false(answer.wants_ticket);
@@ -373,6 +376,30 @@ static void who_wants_one(void **state)
     store_close(store);
 }
 
+/* How much of a password a hash of crypt(3) depends on. */
+static void what_a_hash_covers(void **state)
+{
+    static const struct {
+        const char *hash;
+        size_t up_to; /* bytes; 0: none, whatever the password */
+    } cases[] = {{DES_HASH, 0},       {"_J9..saltXXXXXXXXXXX", 0},
+                 {"$2x$05$", 0},      {"$2b$05$", 72},
+                 {"$2y$05$", 72},     {"$2a$05$", 72},
+                 {SHA256_HASH, 1000}, {"$y$j9T$", 1000}};
+    static const uint8_t password[1000];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct verifier_set set = {.n_digest = 0};
+
+        memcpy(set.crypt, cases[i].hash, strlen(cases[i].hash) + 1);
+        for (size_t n = 1; n <= sizeof password; n++) {
+            assert_int_equal(verifier_crypt_covers(&set, slice_of(password, n)),
+                             n <= cases[i].up_to);
+        }
+    }
+}
+
 static void what_is_missing(void **state)
 {
     struct verifier_set set = {.n_digest = 0};
@@ -384,7 +411,11 @@ static void what_is_missing(void **state)
     assert_int_equal(verifier_missing(&set, VERIFIER_DEFAULT), 0);
     set.has_cram = true;
     assert_int_equal(verifier_missing(&set, VERIFIER_DEFAULT), 0);
-    memcpy(set.crypt, "hash", sizeof "hash");
+    memcpy(set.crypt, DES_HASH, sizeof DES_HASH);
+    assert_int_equal(verifier_missing(&set, VERIFIER_DEFAULT), 0);
+    memcpy(set.crypt, "$2x$05$", sizeof "$2x$05$");
+    assert_int_equal(verifier_missing(&set, VERIFIER_DEFAULT), 0);
+    memcpy(set.crypt, SHA256_HASH, sizeof SHA256_HASH);
     assert_int_equal(verifier_missing(&set, VERIFIER_DEFAULT),
                      VERIFIER_DEFAULT & ~(unsigned)VERIFIER_CRAM_MD5);
     assert_int_equal(verifier_missing(&set, VERIFIER_CRAM_MD5), 0);
@@ -422,6 +453,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(appending_and_emptying, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(somebody_elses_descriptor, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(who_wants_one, fixture_setup, fixture_teardown),
+        cmocka_unit_test(what_a_hash_covers),
         cmocka_unit_test(what_is_missing),
     };
 
