@@ -250,7 +250,9 @@ enum auth_status keyring_load(const char *path, gid_t data_group, struct keyring
     if (status != AUTH_OK) {
         return status;
     }
-    status = check_exposure(path, &text.st, data_group, detail);
+    /* What is no key file is told so first: nobody should change the mode of a file by mistake. */
+    const enum auth_status exposure = check_exposure(path, &text.st, data_group, detail);
+    status = exposure == AUTH_KEY_EXPOSED ? AUTH_OK : exposure;
     if (status == AUTH_OK) {
         for (struct slice rest = slice_of(text.p, text.n); rest.n > 0;) {
             lines += next_line(&rest, &line) ? 1 : 0;
@@ -262,6 +264,9 @@ enum auth_status keyring_load(const char *path, gid_t data_group, struct keyring
         ring->bytes = bytes;
         ring->n = 0;
         status = fill_ring(path, slice_of(text.p, text.n), ring, detail);
+    }
+    if (status == AUTH_OK) {
+        status = exposure;
     }
     text_release(&text);
     if (status == AUTH_OK) {

@@ -123,6 +123,16 @@ class BadInput(toolkit.ToolTest):
             os.chmod(self.store.key, mode)
             self.assert_nobody_works(self.store, self.store.key, "chmod")
         os.chmod(self.store.key, 0o600)
+
+    def test_no_key_file_at_all(self):
+        """Whatever its mode: what is no key file must not be given another one."""
+        other = self.file("passwd", b"root:x:0:0:root:/root:/bin/bash\n")
+        os.chmod(other, 0o644)
+        self.store.key = other
+        result = self.store.tool("check")
+        self.assertEqual(result.status, 3, result)
+        self.assertIn(b"passwd, line 1: not", result.err)
+        self.assertNotIn(b"chmod", result.err)
         self.assert_untouched()
 
     def test_a_damaged_key_file(self):
