@@ -123,6 +123,7 @@ class BadInput(toolkit.ToolTest):
             os.chmod(self.store.key, mode)
             self.assert_nobody_works(self.store, self.store.key, "chmod")
         os.chmod(self.store.key, 0o600)
+        self.assert_untouched()
 
     def test_no_key_file_at_all(self):
         """Whatever its mode: what is no key file must not be given another one."""
@@ -133,7 +134,6 @@ class BadInput(toolkit.ToolTest):
         self.assertEqual(result.status, 3, result)
         self.assertIn(b"passwd, line 1: not", result.err)
         self.assertNotIn(b"chmod", result.err)
-        self.assert_untouched()
 
     def test_a_damaged_key_file(self):
         good = toolkit.contents(self.store.key)
