@@ -51,18 +51,13 @@ static struct store_dir store;
 static int setup(void **state)
 {
     (void)state;
-    store_dir_make(&store, users, 1);
-    host_use_store(&store);
-    host_start();
-    return 0;
+    return host_begin(&store, users, 1);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    host_stop();
-    store_dir_remove(&store);
-    return 0;
+    return host_end(&store);
 }
 
 static void the_configuration_refuses_md5_alone(void **state)

@@ -121,6 +121,21 @@ void host_stop(void)
     sasl_done();
 }
 
+int host_begin(struct store_dir *ret, const struct host_user *users, size_t n)
+{
+    store_dir_make(ret, users, n);
+    host_use_store(ret);
+    host_start();
+    return 0;
+}
+
+int host_end(struct store_dir *dir)
+{
+    host_stop();
+    store_dir_remove(dir);
+    return 0;
+}
+
 sasl_conn_t *host_connect(const char *user_realm, bool success_data)
 {
     sasl_conn_t *conn = NULL;

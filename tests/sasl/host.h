@@ -65,6 +65,13 @@ void host_plugins(const char *directory);
 void host_start(void);
 void host_stop(void);
 
+/*
+ * What a group of tests begins and ends with where it needs nothing more: a store with these
+ * accounts, a host that uses it. Return 0, as cmocka wants its fixtures to.
+ */
+int host_begin(struct store_dir *ret, const struct host_user *users, size_t n);
+int host_end(struct store_dir *dir);
+
 /* All log lines since the last call to host_log_clear, newline-separated. */
 const char *host_log(void);
 void host_log_clear(void);

@@ -401,18 +401,13 @@ static void properties_with_and_without_the_star(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    store_dir_make(&store, users, sizeof users / sizeof users[0]);
-    host_use_store(&store);
-    host_start();
-    return 0;
+    return host_begin(&store, users, sizeof users / sizeof users[0]);
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    host_stop();
-    store_dir_remove(&store);
-    return 0;
+    return host_end(&store);
 }
 
 int main(void)

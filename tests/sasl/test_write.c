@@ -152,9 +152,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    host_stop();
-    store_dir_remove(&store);
-    return 0;
+    return host_end(&store);
 }
 
 int main(void)
