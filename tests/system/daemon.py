@@ -14,7 +14,7 @@ import time
 import harness
 import store
 import workdir
-from postfix import MailLog
+from postfix import LogFile
 
 START_SECONDS = 20
 STOP_SECONDS = 10
@@ -34,7 +34,7 @@ class Daemon:
         self.process = None
         self.pid_file = None
         self.output = os.path.join(self.base, "output")
-        self.log = MailLog(os.path.join(self.base, "log"))
+        self.log = LogFile(os.path.join(self.base, "log"))
         # Written by whatever user the server becomes.
         with open(self.log.path, "w", encoding="utf-8"):
             os.chmod(self.log.path, 0o666)

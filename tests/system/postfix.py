@@ -15,7 +15,7 @@ import time
 
 HOSTNAME = "mail.lab.test"
 START_SECONDS = 20
-LOG_SECONDS = 5
+LOG_SECONDS = 30
 PORT_ATTEMPTS = 3
 
 MAIN_CF = {
@@ -106,17 +106,21 @@ def free_ports(count):
     return ports
 
 
-class MailLog:
-    """The log file, read by offset: a test looks only at what came after its mark()."""
+class LogFile:
+    """A log, read by offset: a test looks only at what came after its mark()."""
 
     def __init__(self, path):
         self.path = path
 
-    def mark(self):
+    def size(self):
         try:
             return os.path.getsize(self.path)
         except FileNotFoundError:
             return 0
+
+    def mark(self):
+        """For a server that writes a line before it goes on."""
+        return self.size()
 
     def text(self, since=0):
         """What came after since, whole lines only: a page's end may cut what is being written."""
@@ -143,6 +147,28 @@ class MailLog:
             time.sleep(0.02)
 
 
+class MailLog(LogFile):
+    """What Postfix logs: postlogd writes it, some time after the server has gone on.
+
+    A mark goes the way of the lines: nothing that was said before it can come after it.
+    """
+
+    def __init__(self, path, config):
+        super().__init__(path)
+        self.config = config
+        self.marks = 0
+
+    def mark(self):
+        self.marks += 1
+        tag = f"mark-{self.marks}"
+        subprocess.run(["postlog", "-c", self.config, "-t", tag, "."], check=True,
+                       stdin=subprocess.DEVNULL, capture_output=True, timeout=LOG_SECONDS)
+        self.wait_for(f" {tag}\\[")
+        with open(self.path, "rb") as file:
+            line = re.search(rb" %s\[.*\n" % tag.encode(), file.read())
+        return line.end()
+
+
 class Postfix:
     """Context manager around one instance.
 
@@ -163,7 +189,7 @@ class Postfix:
         self.queue = os.path.join(base, "queue")
         self.data = os.path.join(base, "data")
         self.logs = os.path.join(base, "logs")
-        self.log = MailLog(os.path.join(self.logs, "maillog"))
+        self.log = MailLog(os.path.join(self.logs, "maillog"), self.config)
         for directory in (self.config, self.queue, self.data, self.logs):
             os.mkdir(directory)
             os.chmod(directory, 0o755)
@@ -226,7 +252,7 @@ class Postfix:
     def start(self):
         for attempt in range(PORT_ATTEMPTS):
             self._write_configuration()
-            since = self.log.mark()
+            since = self.log.size()
             status, output = self._command("start")
             if status == 0 and self._answers():
                 return
