@@ -43,6 +43,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 failed=()
+second_runs=()
 
 # build PRESET: configures and builds; on failure shows the output and counts it.
 build() {
@@ -64,7 +65,34 @@ run_tests() {
     if "$@" --preset "$preset" --parallel "$(nproc)" 2>&1 | tee "$work/$preset.tests"; then
         return 0
     fi
+    if only_system_tests_failed "$preset" && run_again "$preset" "$@"; then
+        return 0
+    fi
     failed+=("$preset: tests")
+}
+
+# The names of the tests of a preset that failed in its last run.
+failed_tests() {
+    sed 's/^[0-9]*://' "build/$1/Testing/Temporary/LastTestsFailed.log" 2>/dev/null || true
+}
+
+only_system_tests_failed() {
+    local names
+    names=$(failed_tests "$1")
+    [ -n "$names" ] && ! grep -qv '^system-' <<<"$names"
+}
+
+# run_again PRESET COMMAND...: the failed ones once more, alone on the machine. Other people's
+# servers have time limits of their own, which a machine with too much to do can miss; that a test
+# needed the second run is among the last lines, since the first one may have been right.
+run_again() {
+    local preset=$1 names
+    shift
+    names=$(failed_tests "$preset" | paste -sd ' ')
+    echo "== $preset: once more, one at a time: $names"
+    "$@" --preset "$preset" --rerun-failed --output-on-failure 2>&1 |
+        tee "$work/$preset.again" || return 1
+    second_runs+=("$preset: FAILED ONCE, passed alone: $names")
 }
 
 # The closing lines of a ctest run: totals, times, what was skipped, what failed.
@@ -114,4 +142,7 @@ for preset in asan-ubsan release; do
         ;;
     esac
 done
+if [ "${#second_runs[@]}" -gt 0 ]; then
+    printf '\n%s\n' "${second_runs[@]}"
+fi
 [ "${#failed[@]}" -eq 0 ]
