@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Writes the corpora of the fuzz targets, tests/fuzz/corpus/TARGET/, from the cases in vectors/:
-valid ones first, then invalid ones from all over the file, at most LIMIT for a target. A corpus is
+"""Writes the corpora of the fuzz targets, tests/fuzz/corpus/TARGET/, from the cases in vectors/ (and
+the files in tests/tools/samples): valid ones first, then invalid ones from all over the file, at most
+LIMIT for a target. A corpus is
 replaced; what is to stay in it beside the cases has a name that does not begin with "case-"."""
 import base64
 import hashlib
@@ -11,6 +12,7 @@ import struct
 
 HERE = pathlib.Path(__file__).resolve().parent
 VECTORS = HERE.parent.parent / "vectors"
+SAMPLES = HERE.parent / "tools" / "samples"
 LIMIT = 32  # files of a target
 STUMBLING = 6  # more files of a protocol target
 LONGEST = 1500  # bytes of a file
@@ -20,6 +22,9 @@ SEPARATOR = b"\xff\n"
 ABSENT, BINDING, PLUS, LAYERS, RC4, MIN_SSF, OWN_NONCE, HESITATE = (1 << i for i in range(8))
 HASHES = {"SCRAM-SHA-256": 0, "SCRAM-SHA-1": 1, "SCRAM-SHA-512": 2}
 IMAP, AUTHZID = 4, 8
+# formats[] in fuzz_import.c
+FORMATS = ("tsv", "csv", "jsonl", "dovecot", "htpasswd", "shadow", "ldif", "sasldb")
+NO_DEFAULT_REALM = 0x80
 
 
 def decode(text):
@@ -183,6 +188,90 @@ def key_files():
     yield "case-empty", True, b"\n"
 
 
+def sealed_tickets():
+    """What a ticket seals; see common/store/ticket.h."""
+
+    def text(*fields):
+        return b"".join(struct.pack(">H", len(field)) + field for field in fields)
+
+    yield "case-ticket", True, text(b"alice", b"example.org", b"secret")
+    yield "case-longest", True, text(b"u" * 255, b"r" * 255, b"p" * 512)
+    yield "case-magic", False, b"sasl-lmdb ticket" + struct.pack(">I", 1) + bytes([7]) * 16
+    yield "case-at", False, text(b"al@ice", b"example.org", b"secret")
+    yield "case-upper", False, text(b"alice", b"EXAMPLE.org", b"secret")
+    yield "case-nul", False, text(b"alice", b"example.org", b"se\0cret")
+    yield "case-empty", False, text(b"alice", b"example.org", b"")
+    yield "case-beyond", False, text(b"alice", b"example.org") + b"\xff\xff"
+
+
+def descriptions():
+    """What the description of a store seals; see enum item in common/store/store_meta.c."""
+    must = (
+        entry(0x01, struct.pack(">II", 0x33, 10000)) + entry(0x03, bytes(32)) + entry(0x04, bytes(8))
+    )
+    group = entry(0x06, struct.pack(">QIBIBIB", 3, 4096, 16, 10000, 16, 0, 0))
+    yield "case-least", True, must
+    yield "case-all", True, must + entry(0x02, b"mail.example.org") + entry(5, bytes(4)) + group
+    yield "case-ticket-key", True, must + entry(0x81, bytes(32)) + entry(0x82, b"skipped")
+    yield "case-classes", False, must + group + group
+    yield "case-twice", False, must + must
+    yield "case-unknown", False, must + entry(0x7F, b"")
+    yield "case-short", False, must[:-1]
+
+
+def page_changes():
+    """Changes to a sound file of 4096-byte pages: in both head pages, then in a page of its own."""
+
+    def change(offset, content):
+        return struct.pack(">IB", offset, len(content)) + content
+
+    yield "case-sound", True, change(16, b"")
+    for name, offset, content in (
+        ("magic", 16, bytes(4)),
+        ("last", 136, b"\xff\xff"),
+        ("depth", 46, b"\x10"),
+        ("free-root", 80, b"\x02\0\0\0\0\0\0\0"),
+        ("names-root", 128, b"\x03\0\0\0\0\0\0\0"),
+    ):
+        yield f"case-{name}", False, change(offset, content) + change(4096 + offset, content)
+    for page in (2, 3, 5, 9):
+        yield f"case-flags-{page}", False, change(4096 * page + 10, b"\x01")
+        yield f"case-bounds-{page}", False, change(4096 * page + 12, b"\xfe\x0f\xfe\x0f")
+        yield f"case-nodes-{page}", False, change(4096 * page + 16, b"\xf8\x0f" * 8)
+
+
+def imports():
+    for file in sorted(SAMPLES.iterdir()):
+        name = next(f for f in FORMATS if f in (file.suffix.strip("."), file.name.split(".")[0]))
+        yield f"case-{name}", True, bytes([FORMATS.index(name)]) + file.read_bytes()[: LONGEST - 1]
+    jsonl = (
+        '{"user":"a","realm":"example.org","password":"secret"}',
+        '{"user":"a@b.example","disabled":true,"created":"2026-11-24T15:56:02Z","changed":null,'
+        f'"expires":null,"cmusaslsecretCRAM-MD5":"{"A" * 43}=","cmusaslsecretDIGEST-MD5":[{{"realm":"","full_name":false,'
+        f'"latin1":false,"ha1":"{"0" * 32}"}}]}}',
+        '{"user":"a","user":"b","realm":"x"}',
+        '{"user":[[[[[["\\ud800"]]]]]]}',
+    )
+    for i, line in enumerate(jsonl):
+        yield f"case-jsonl-{i}", i < 2, bytes([FORMATS.index("jsonl")]) + line.encode() + b"\n"
+    crlf = b"alice\texample.org\tsecret\r\nbob\texample.org\tsecret\n"
+    yield "case-crlf", False, bytes([NO_DEFAULT_REALM]) + crlf
+    yield "case-quote", False, bytes([FORMATS.index("csv")]) + b'user,password\nalice,"sec"ret\n"'
+    yield "case-folded", False, bytes([FORMATS.index("ldif")]) + b"dn: x\n uid:: \n YQ==\n\n  x\n"
+
+
+def replies():
+    offer = b"220 mail ESMTP\r\n250-mail\r\n250-STARTTLS\r\n250-AUTH=LOGIN\r\n250 AUTH PLAIN LOGIN\r\n"
+    yield "case-login", True, b"\0" + offer + b"334 VXNlcm5hbWU6\r\n334 \r\n235 2.7.0 ok\r\n"
+    yield "case-masked", True, b"\1" + offer + b"334 cj1hYmM=\r\n535 5.7.8 no\r\n"
+    yield "case-repeats", True, b"\0" + offer + b"535 bm90IGluIHRoZSByZXBvcnQ= not in the report\r\n"
+    yield "case-refused", True, b"\0220 mail\r\n502-5.5.1 no\r\n502 5.5.1 EHLO\r\n"
+    yield "case-two-codes", False, b"\0220-mail\r\n250 mail\r\n"
+    yield "case-no-smtp", False, b"\0HTTP/1.1 400 Bad Request\r\n"
+    yield "case-cut", False, b"\0" + offer[:-9]
+    yield "case-control", False, b"\0220 \x1b[2J\xff\0\r\n" + offer[16:]
+
+
 def main():
     corpora = {
         "digest_layer": from_vectors(["digest_md5_layer"], packets),
@@ -193,6 +282,11 @@ def main():
         "verifier": from_vectors(["verifier"], text_of("scram", "check", "parse", "match")),
         "record": records(),
         "keyring": key_files(),
+        "ticket": sealed_tickets(),
+        "store_meta": descriptions(),
+        "kv_pages": page_changes(),
+        "import": imports(),
+        "probe_smtp": replies(),
         "scram_msg": list(messages_of(["scram", "scram_plus"], "C"))
         + list(messages_of(["scram_client"], "S")),
         "digest_md5_msg": list(messages_of(["digest_md5", "digest_md5_qop"], "C"))

@@ -21,7 +21,7 @@ dictionary() {
     case "$1" in
     scram_*) echo scram ;;
     digest_md5_*) echo digest_md5 ;;
-    record | digest_layer) echo binary ;;
+    record | digest_layer | ticket | store_meta | kv_pages) echo binary ;;
     *) echo text ;;
     esac
 }
