@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "json_result.h"
 #include "progress.h"
 #include "store/files.h"
 #include "store/store_backup.h"
@@ -24,6 +25,7 @@ static const char usage[] =
     "its name only when it is whole. Accounts stay sealed: the key is not in it, and without\n"
     "the key of the time of the backup it cannot be restored. Keep both, apart.\n"
     "\n"
+    "      --json               what was written as JSON, unless that is standard output\n"
     "  -f STORE, -k KEYFILE     data file and key file\n"
     "\n"
     "Exit status: 0 done, 1 FILE exists, 3 the store or the system failed.\n";
@@ -145,6 +147,11 @@ static int backup(const struct tool *tool, const char *name)
         return tool_usage_error(tool, "a backup is not for a terminal");
     }
     int code = standard_output ? run_worker(&backup) : backup_to_file(&backup, name);
+    if (code == TOOL_DONE && !standard_output && tool->json) {
+        return tool_exit_code(json_result(
+            tool, true,
+            json_pack("{s:s, s:I}", "file", name, "accounts", (json_int_t)*backup.accounts)));
+    }
     if (code == TOOL_DONE && !standard_output) {
         printf("%s: %" PRIu64 " account%s\n", name, *backup.accounts,
                tool_plural(*backup.accounts));

@@ -7,16 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json_result.h"
 #include "progress.h"
 #include "store/store_check.h"
 #include "tool.h"
 #include "view.h"
 #include "worker.h"
 
-enum { OPTION_JSON = TOOL_LONG_ONLY };
-
-static const struct option longs[] = {{"json", no_argument, NULL, OPTION_JSON},
-                                      TOOL_COMMON_OPTIONS};
+static const struct option longs[] = {TOOL_COMMON_OPTIONS};
 
 static const char usage[] =
     "Usage: sasl-lmdb check [OPTION]...\n"
@@ -53,7 +51,6 @@ struct board {
 struct check {
     const struct tool *tool;
     struct board *board;
-    bool json;
     struct progress progress;
     unsigned told;
     bool named; /* one of those told was an account whose name is known */
@@ -133,7 +130,7 @@ static void tell_finding(struct check *check, const struct check_finding *shared
     finding.who.realm[sizeof finding.who.realm - 1] = '\0';
     put_hex(finding.key, finding.n_key < sizeof finding.key ? finding.n_key : sizeof finding.key,
             key);
-    if (check->json) {
+    if (check->tool->json) {
         json_array_append_new(check->findings,
                               json_pack("{s:s, s:s, s:s?, s:s?, s:s?}", "part",
                                         part_name(finding.part), "what", finding.what, "user",
@@ -212,7 +209,7 @@ static const struct {
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
-static int print_json(struct check *check, bool clean, const char *death)
+static enum auth_status print_json(struct check *check, int code, const char *death)
 {
     const struct check_counts *counts = &check->board->counts;
     json_t *by_kind = json_object();
@@ -223,15 +220,15 @@ static int print_json(struct check *check, bool clean, const char *death)
     }
     json_t *value = json_pack(
         "{s:s, s:b, s:b, s:s?, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "store",
-        check->tool->store_path, "clean", clean ? 1 : 0, "complete", check->board->finished ? 1 : 0,
-        "died", death, "expected", (json_int_t)counts->expected, "accounts",
-        (json_int_t)counts->accounts, "sound", (json_int_t)counts->sound, "later_version",
-        (json_int_t)counts->later, "verifiers", by_kind, "disabled", (json_int_t)counts->disabled,
-        "expiring", (json_int_t)counts->expiring, "pages", (json_int_t)counts->pages, "pages_free",
-        (json_int_t)counts->pages_unused, "damages", (json_int_t)counts->findings, "findings",
-        check->findings);
+        check->tool->store_path, "clean", code == TOOL_DONE ? 1 : 0, "complete",
+        check->board->finished ? 1 : 0, "died", death, "expected", (json_int_t)counts->expected,
+        "accounts", (json_int_t)counts->accounts, "sound", (json_int_t)counts->sound,
+        "later_version", (json_int_t)counts->later, "verifiers", by_kind, "disabled",
+        (json_int_t)counts->disabled, "expiring", (json_int_t)counts->expiring, "pages",
+        (json_int_t)counts->pages, "pages_free", (json_int_t)counts->pages_unused, "damages",
+        (json_int_t)counts->findings, "findings", check->findings);
     check->findings = NULL;
-    return tool_exit_code(view_print_json(check->tool, value));
+    return json_result(check->tool, code == TOOL_DONE, value);
 }
 
 static void print_summary(const struct check *check)
@@ -269,9 +266,9 @@ static int conclude(struct check *check, struct worker_end end)
         put_death(check, end.signal, death, sizeof death);
         tool_say(check->tool, "%s: %s", check->tool->store_path, death);
     }
-    if (check->json) {
-        int printed = print_json(check, clean, death[0] == '\0' ? NULL : death);
-        return printed == TOOL_DONE ? code : printed;
+    if (check->tool->json) {
+        enum auth_status printed = print_json(check, code, death[0] == '\0' ? NULL : death);
+        return printed == AUTH_OK ? code : tool_exit_code(printed);
     }
     if (check->board->finished) {
         print_summary(check);
@@ -279,13 +276,13 @@ static int conclude(struct check *check, struct worker_end end)
     return code;
 }
 
-static int check(const struct tool *tool, bool json)
+static int check(const struct tool *tool)
 {
-    struct check check = {.tool = tool, .json = json, .board = worker_shared(sizeof *check.board)};
+    struct check check = {.tool = tool, .board = worker_shared(sizeof *check.board)};
     pid_t pid = -1;
 
-    check.findings = json ? json_array() : NULL;
-    if (check.board == NULL || (json && check.findings == NULL)) {
+    check.findings = tool->json ? json_array() : NULL;
+    if (check.board == NULL || (tool->json && check.findings == NULL)) {
         tool_report(tool, AUTH_NO_MEMORY, NULL, "%s", tool->store_path);
         return TOOL_FAILED;
     }
@@ -302,20 +299,15 @@ static int check(const struct tool *tool, bool json)
 static int run(struct tool *tool, int argc, char **argv)
 {
     const struct tool_options options = {":" TOOL_COMMON_LETTERS, longs};
-    bool json = false;
-    int option;
     int code = TOOL_DONE;
 
-    while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
-        json = true;
-    }
-    if (option == TOOL_OPTIONS_STOP) {
+    if (tool_next_option(tool, argc, argv, &options, &code) != TOOL_OPTIONS_END) {
         return code;
     }
     if (optind != argc) {
         return tool_usage_error(tool, "takes no arguments");
     }
-    return check(tool, json);
+    return check(tool);
 }
 
 const struct verb verb_check = {

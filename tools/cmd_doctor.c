@@ -7,8 +7,7 @@
 #include "doctor.h"
 
 enum {
-    OPTION_JSON = TOOL_LONG_ONLY,
-    OPTION_ROOT,
+    OPTION_ROOT = TOOL_LONG_ONLY,
     OPTION_POSTFIX,
     OPTION_IMAPD,
     OPTION_LIST, /* for the tests: the findings there are */
@@ -18,7 +17,6 @@ static const struct option longs[] = {{"root", required_argument, NULL, OPTION_R
                                       {"postfix", required_argument, NULL, OPTION_POSTFIX},
                                       {"imapd", required_argument, NULL, OPTION_IMAPD},
                                       {"list", no_argument, NULL, OPTION_LIST},
-                                      {"json", no_argument, NULL, OPTION_JSON},
                                       TOOL_COMMON_OPTIONS};
 
 static const char usage[] =
@@ -97,7 +95,7 @@ static void check_default_store(struct doctor *d)
     }
 }
 
-static int examine(struct doctor *d, bool json)
+static int examine(struct doctor *d)
 {
     d->report.arena = &d->arena;
     doctor_gather(d);
@@ -117,7 +115,7 @@ static int examine(struct doctor *d, bool json)
     if (d->arena.lost) {
         tool_report(d->tool, AUTH_NO_MEMORY, NULL, "report");
     }
-    if (d->failed || d->arena.lost || doctor_report_print(&d->report, d->tool, json) != AUTH_OK) {
+    if (d->failed || d->arena.lost || doctor_report_print(&d->report, d->tool) != AUTH_OK) {
         return TOOL_FAILED;
     }
     return d->report.counts[DOCTOR_ERROR] + d->report.counts[DOCTOR_WARNING] > 0 ? TOOL_REFUSED
@@ -137,7 +135,6 @@ static const char *take_root(struct doctor *d, const char *root)
 /* What the command line says beside the doctor's own members. */
 struct request {
     const char *root;
-    bool json;
     bool list;
 };
 
@@ -153,11 +150,8 @@ static void take_option(struct doctor *d, struct request *request, int option, c
     case OPTION_IMAPD:
         d->imapd_at = value;
         break;
-    case OPTION_LIST:
-        request->list = true;
-        break;
     default:
-        request->json = true;
+        request->list = true;
         break;
     }
 }
@@ -176,7 +170,7 @@ static int carry_out(struct doctor *d, const struct request *request)
         tool_say(d->tool, "%s: %m", request->root);
         return TOOL_FAILED;
     }
-    return examine(d, request->json);
+    return examine(d);
 }
 
 static int run(struct tool *tool, int argc, char **argv)

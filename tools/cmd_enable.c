@@ -2,16 +2,16 @@
 /* sasl-lmdb enable, disable: whether an account may log in, its verifiers untouched. */
 #include <stdio.h>
 
+#include "json_result.h"
 #include "names.h"
 #include "tool.h"
-
-static const struct option longs[] = {TOOL_COMMON_OPTIONS};
 
 static const char usage_enable[] =
     "Usage: sasl-lmdb enable [OPTION]... USER[@REALM]\n"
     "Lets a disabled account log in again.\n"
     "\n"
     "  -u REALM                 the realm of a USER without one (default: this host's name)\n"
+    "      --json               what was done as JSON\n"
     "  -f STORE, -k KEYFILE     data file and key file\n";
 
 static const char usage_disable[] =
@@ -20,6 +20,7 @@ static const char usage_disable[] =
     "wrong password does.\n"
     "\n"
     "  -u REALM                 the realm of a USER without one (default: this host's name)\n"
+    "      --json               what was done as JSON\n"
     "  -f STORE, -k KEYFILE     data file and key file\n";
 
 static enum store_edit set_disabled(void *ctx, bool exists, struct record *record)
@@ -51,6 +52,12 @@ static int change(const struct tool *tool, const struct identity *who, bool disa
     if (status != AUTH_OK) {
         return tool_exit_code(tool_report(tool, status, &detail, "%s@%s", who->user, who->realm));
     }
+    if (tool->json) {
+        return tool_exit_code(json_result(
+            tool, true,
+            json_pack("{s:s, s:s, s:b, s:b}", "user", who->user, "realm", who->realm, "disabled",
+                      disabled ? 1 : 0, "changed", edit == STORE_WRITE ? 1 : 0)));
+    }
     printf("%s@%s: %s%s\n", who->user, who->realm, edit == STORE_KEEP ? "was already " : "",
            disabled ? "disabled" : "enabled");
     return TOOL_DONE;
@@ -60,8 +67,8 @@ static int run(struct tool *tool, int argc, char **argv, bool disabled)
 {
     struct identity who;
     int code = TOOL_DONE;
-    if (!names_read_account(tool, argc, argv, longs, "takes one argument, USER or USER@REALM", NULL,
-                            &who, &code)) {
+    if (!names_read_account(tool, argc, argv, "takes one argument, USER or USER@REALM", &who,
+                            &code)) {
         return code;
     }
     return change(tool, &who, disabled);

@@ -11,6 +11,7 @@
 
 #include "base/crypto.h"
 #include "export.h"
+#include "json_result.h"
 #include "names.h"
 #include "progress.h"
 
@@ -54,6 +55,7 @@ static const char usage[] =
     "      --realm R            the accounts of this realm only\n"
     "      --base DN            LDIF: the entry the accounts go under\n"
     "  -o, --output FILE        a new file, instead of standard output\n"
+    "      --json               with -o: what was written, as JSON\n"
     "  -f STORE, -k KEYFILE     data file and key file\n"
     "\n"
     "Exit status: 0 all accounts are written, 1 an account or the output was refused, 3 the\n"
@@ -126,6 +128,18 @@ static enum auth_status put_one(struct exporting *exporting, struct store *store
         crypto_wipe(&record, sizeof record);
     }
     return status;
+}
+
+static enum auth_status print_json(const struct exporting *exporting, const char *file)
+{
+    const struct export *export = &exporting->export;
+    return json_result(
+        export->tool, exporting->refused == 0,
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "file", file, "accounts",
+                  (json_int_t) export->accounts, "withheld", (json_int_t) export->withheld,
+                  "expiring", (json_int_t) export->expiring, "without_verifier",
+                  (json_int_t) export->bare, "legacy_left_out", (json_int_t) export->legacy,
+                  "refused", (json_int_t)exporting->refused));
 }
 
 /* What a reader of the file would not see. */
@@ -287,6 +301,10 @@ static int export_accounts(const struct tool *tool, const struct request *reques
     }
     status = close_output(tool, request, exporting.export.out, status);
     crypto_wipe(buffer, sizeof buffer);
+    if (tool->json && request->output != NULL && (status == AUTH_OK || status == AUTH_BAD_NAME)) {
+        enum auth_status printed = print_json(&exporting, request->output);
+        status = printed == AUTH_OK ? status : printed;
+    }
     return tool_exit_code(status);
 }
 

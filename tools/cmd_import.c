@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "import.h"
+#include "json_result.h"
 #include "names.h"
 #include "tool.h"
 #include "view.h"
@@ -19,7 +20,6 @@ enum {
     OPTION_STRICT,
     OPTION_DRY_RUN,
     OPTION_REPLACE,
-    OPTION_JSON,
 };
 
 enum { SUMMARY_MAX = 512 };
@@ -29,7 +29,6 @@ static const struct option longs[] = {{"format", required_argument, NULL, OPTION
                                       {"strict", no_argument, NULL, OPTION_STRICT},
                                       {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
                                       {"replace", no_argument, NULL, OPTION_REPLACE},
-                                      {"json", no_argument, NULL, OPTION_JSON},
                                       TOOL_COMMON_OPTIONS};
 
 static const char usage[] =
@@ -73,7 +72,6 @@ static const struct import_format *const formats[] = {
 struct arguments {
     struct import_options import;
     char realm[IDENTITY_MAX_REALM + 1];
-    bool json;
 };
 
 static int take_format(const struct tool *tool, struct arguments *arguments, const char *name)
@@ -126,11 +124,8 @@ static int take_option(const struct tool *tool, struct arguments *arguments, int
     case OPTION_REPLACE:
         arguments->import.replace = true;
         return TOOL_DONE;
-    case OPTION_DRY_RUN:
-        arguments->import.dry_run = true;
-        return TOOL_DONE;
     default:
-        arguments->json = true;
+        arguments->import.dry_run = true;
         return TOOL_DONE;
     }
 }
@@ -165,8 +160,8 @@ static enum auth_status print_summary(const struct tool *tool, const struct impo
                  "are in the file",
                  counts->reshaped, tool_plural(counts->reshaped));
     }
-    if (arguments->json) {
-        return view_print_json(tool, summary_json(counts, &arguments->import));
+    if (tool->json) {
+        return json_result(tool, counts->skipped == 0, summary_json(counts, &arguments->import));
     }
     if (arguments->import.replace) {
         printf("%s the store's %" PRIu64 " account%s by %" PRIu64,

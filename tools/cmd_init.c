@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "json_result.h"
 #include "names.h"
 #include "tool.h"
 #include "view.h"
@@ -23,7 +24,6 @@ enum {
     OPTION_ITERATIONS,
     OPTION_VERIFIERS,
     OPTION_DIGEST_REALM,
-    OPTION_JSON,
 };
 
 static const struct option longs[] = {
@@ -32,7 +32,6 @@ static const struct option longs[] = {
     {"iterations", required_argument, NULL, OPTION_ITERATIONS},
     {"verifiers", required_argument, NULL, OPTION_VERIFIERS},
     {"digest-realm", required_argument, NULL, OPTION_DIGEST_REALM},
-    {"json", no_argument, NULL, OPTION_JSON},
     TOOL_COMMON_OPTIONS};
 
 static const char usage[] =
@@ -61,7 +60,6 @@ struct init {
     uid_t owner;
     bool have_iterations;
     bool strict;
-    bool json;
     bool had_key;
 };
 
@@ -188,11 +186,8 @@ static int take_option(const struct tool *tool, struct init *init, int option, c
         return take_iterations(tool, init, value);
     case OPTION_VERIFIERS:
         return take_verifiers(tool, init, value);
-    case OPTION_DIGEST_REALM:
-        return take_digest_realm(tool, init, value);
     default:
-        init->json = true;
-        return TOOL_DONE;
+        return take_digest_realm(tool, init, value);
     }
 }
 
@@ -211,7 +206,7 @@ static enum auth_status print_json(const struct tool *tool, const struct init *i
                               (int)policy->iterations, "verifiers", buf_text(&kinds), "class",
                               view_class(policy->kinds), "digest_realms", realms);
     buf_release(&kinds);
-    return view_print_json(tool, value);
+    return json_result(tool, true, value);
 }
 
 static void print_made(const struct init *init)
@@ -277,7 +272,7 @@ static int create(const struct tool *tool, struct init *init)
     if (status != AUTH_OK) {
         return tool_exit_code(tool_report(tool, status, &detail, "%s", tool->store_path));
     }
-    if (init->json) {
+    if (tool->json) {
         return tool_exit_code(print_json(tool, init));
     }
     print_made(init);

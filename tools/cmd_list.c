@@ -12,11 +12,10 @@
 #include "tool.h"
 #include "view.h"
 
-enum { OPTION_REALM = TOOL_LONG_ONLY, OPTION_PLAIN, OPTION_JSON };
+enum { OPTION_REALM = TOOL_LONG_ONLY, OPTION_PLAIN };
 
 static const struct option longs[] = {{"realm", required_argument, NULL, OPTION_REALM},
                                       {"plain", no_argument, NULL, OPTION_PLAIN},
-                                      {"json", no_argument, NULL, OPTION_JSON},
                                       TOOL_COMMON_OPTIONS};
 
 static const char usage[] =
@@ -28,8 +27,6 @@ static const char usage[] =
     "      --plain              one line an account, as sasldblistusers2 prints them\n"
     "      --json               an array with one object a line\n"
     "  -f STORE, -k KEYFILE     data file and key file\n";
-
-enum list_form { LIST_TABLE, LIST_PLAIN, LIST_JSON };
 
 enum {
     FIRST_CAPACITY = 64,
@@ -197,19 +194,16 @@ static enum auth_status print_json(const struct tool *tool, const struct list *l
     return AUTH_OK;
 }
 
-static enum auth_status print_list(const struct tool *tool, const struct list *list,
-                                   enum list_form form)
+static enum auth_status print_list(const struct tool *tool, const struct list *list, bool plain)
 {
     int64_t now = (int64_t)time(NULL);
-    switch (form) {
-    case LIST_PLAIN:
-        print_plain(list);
-        break;
-    case LIST_JSON:
+    if (tool->json) {
         return print_json(tool, list, now);
-    default:
+    }
+    if (plain) {
+        print_plain(list);
+    } else {
         print_table(list, now);
-        break;
     }
     if (isatty(STDERR_FILENO) == 1) {
         tool_say(tool, "%zu account%s, %zu of them with legacy verifiers", list->n,
@@ -237,7 +231,7 @@ static enum auth_status collect_all(struct store *store, const char *realm, stru
     return status;
 }
 
-static int list_store(const struct tool *tool, const char *realm, enum list_form form)
+static int list_store(const struct tool *tool, const char *realm, bool plain)
 {
     enum auth_status status = AUTH_INTERNAL;
     struct detail detail = {.text = ""};
@@ -265,7 +259,7 @@ static int list_store(const struct tool *tool, const char *realm, enum list_form
         status = AUTH_UNKNOWN_USER;
         goto out;
     }
-    status = print_list(tool, &list, form);
+    status = print_list(tool, &list, plain);
 
 out:
     list_release(&list);
@@ -277,20 +271,14 @@ static int run(struct tool *tool, int argc, char **argv)
 {
     const struct tool_options options = {":" TOOL_COMMON_LETTERS, longs};
     const char *realm = NULL;
-    enum list_form form = LIST_TABLE;
+    bool plain = false;
     int option;
     int code = TOOL_DONE;
     while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
-        switch (option) {
-        case OPTION_REALM:
+        if (option == OPTION_REALM) {
             realm = optarg;
-            break;
-        case OPTION_PLAIN:
-            form = LIST_PLAIN;
-            break;
-        default:
-            form = LIST_JSON;
-            break;
+        } else {
+            plain = true;
         }
     }
     if (option == TOOL_OPTIONS_STOP) {
@@ -299,7 +287,7 @@ static int run(struct tool *tool, int argc, char **argv)
     if (optind != argc) {
         return tool_usage_error(tool, "takes no arguments (a realm goes behind --realm)");
     }
-    return list_store(tool, realm, form);
+    return list_store(tool, realm, plain);
 }
 
 const struct verb verb_list = {

@@ -10,8 +10,7 @@
 #include "prompt.h"
 
 enum {
-    OPTION_JSON = TOOL_LONG_ONLY,
-    OPTION_TLS,
+    OPTION_TLS = TOOL_LONG_ONLY,
     OPTION_CA,
     OPTION_INSECURE,
     OPTION_TIMEOUT,
@@ -33,7 +32,6 @@ static const struct option longs[] = {{"tls", required_argument, NULL, OPTION_TL
                                       {"from", required_argument, NULL, OPTION_FROM},
                                       {"to", required_argument, NULL, OPTION_TO},
                                       {"quiet", no_argument, NULL, 'q'},
-                                      {"json", no_argument, NULL, OPTION_JSON},
                                       TOOL_COMMON_OPTIONS};
 
 static const char usage[] =
@@ -226,11 +224,8 @@ static bool take_option(struct probe *probe, int option, const char *value)
     case OPTION_TO:
         probe->to = value;
         return is_address(value);
-    case 'q':
-        probe->report.quiet = true;
-        return true;
     default:
-        probe->report.json = true;
+        probe->report.quiet = true;
         return true;
     }
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sasl-lmdb rekey: all accounts sealed again under a new key. */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 
+#include "json_result.h"
 #include "key_helper.h"
 #include "progress.h"
 #include "store/store_rekey.h"
@@ -27,6 +29,7 @@ static const char usage[] =
     "                           (Postfix: \"postfix reload\"); they answer 454 otherwise\n"
     "      --retire-now         make a new key and retire the old one at once: for a key that\n"
     "                           others may have\n"
+    "      --json               what was done as JSON\n"
     "  -f STORE, -k KEYFILE     data file and key file\n"
     "\n"
     "Backups made under a retired key can only be restored with a copy of that key. Parts of\n"
@@ -42,7 +45,25 @@ struct rekey {
     struct store *store;
     struct store_key_state state;
     struct detail detail;
+    bool added; /* a key to the key file */
+    bool sealed;
+    bool retired;
 };
+
+/* The steps, as they are done. With --json they are told in the end. */
+static void tell(const struct rekey *rekey, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void tell(const struct rekey *rekey, const char *format, ...)
+{
+    va_list args;
+
+    if (!rekey->tool->json) {
+        va_start(args, format);
+        vprintf(format, args);
+        va_end(args);
+    }
+}
 
 static void show(void *ctx, uint64_t done, uint64_t all)
 {
@@ -55,13 +76,14 @@ static enum auth_status make_key(struct rekey *rekey)
     struct store_key_state *state = &rekey->state;
 
     if (state->latest > state->active) {
-        printf("Key %" PRIu32 " is in %s already.\n", state->latest, rekey->tool->key_path);
+        tell(rekey, "Key %" PRIu32 " is in %s already.\n", state->latest, rekey->tool->key_path);
         return AUTH_OK;
     }
     enum auth_status status =
         key_helper_add(&rekey->helper, state->store_id, &state->latest, &rekey->detail);
     if (status == AUTH_OK) {
-        printf("Added key %" PRIu32 " to %s.\n", state->latest, rekey->tool->key_path);
+        rekey->added = true;
+        tell(rekey, "Added key %" PRIu32 " to %s.\n", state->latest, rekey->tool->key_path);
     }
     return status;
 }
@@ -81,7 +103,8 @@ static enum auth_status seal_again(struct rekey *rekey)
     if (status == AUTH_OK) {
         rekey->state.previous = rekey->state.active;
         rekey->state.active = rekey->state.latest;
-        printf("All accounts are sealed under key %" PRIu32 ".\n", rekey->state.active);
+        rekey->sealed = true;
+        tell(rekey, "All accounts are sealed under key %" PRIu32 ".\n", rekey->state.active);
     }
     return status;
 }
@@ -95,9 +118,11 @@ static enum auth_status retire(struct rekey *rekey)
                                          &rekey->detail);
     }
     if (status == AUTH_OK) {
-        printf("The keys before key %" PRIu32 " are retired. Backups made under them can no longer "
-               "be restored.\n",
-               rekey->state.active);
+        rekey->retired = true;
+        tell(rekey,
+             "The keys before key %" PRIu32 " are retired. Backups made under them can no longer "
+             "be restored.\n",
+             rekey->state.active);
     }
     return status;
 }
@@ -117,11 +142,21 @@ static enum auth_status change_keys(struct rekey *rekey)
         return retire(rekey);
     }
     if (status == AUTH_OK) {
-        printf("Servers that know only key %" PRIu32 " are served until \"sasl-lmdb rekey "
-               "--retire\".\n",
-               rekey->state.previous);
+        tell(rekey,
+             "Servers that know only key %" PRIu32 " are served until \"sasl-lmdb rekey "
+             "--retire\".\n",
+             rekey->state.previous);
     }
     return status;
+}
+
+static enum auth_status print_json(const struct rekey *rekey)
+{
+    return json_result(
+        rekey->tool, true,
+        json_pack("{s:I, s:I, s:b, s:b, s:b}", "key", (json_int_t)rekey->state.active, "newest",
+                  (json_int_t)rekey->state.latest, "added", rekey->added ? 1 : 0, "sealed",
+                  rekey->sealed ? 1 : 0, "retired", rekey->retired ? 1 : 0));
 }
 
 static int rekey(const struct tool *tool, enum rekey_mode mode)
@@ -143,6 +178,9 @@ static int rekey(const struct tool *tool, enum rekey_mode mode)
         store_close(rekey.store);
     }
     key_helper_stop(&rekey.helper);
+    if (status == AUTH_OK && tool->json) {
+        status = print_json(&rekey);
+    }
     return tool_exit_code(status);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "json_result.h"
 #include "progress.h"
 #include "store/store_backup.h"
 #include "tool.h"
@@ -24,6 +25,7 @@ static const char usage[] =
     "The key file has to hold the key the backup was made under. For a store that is lost: put\n"
     "its key file in place, \"init\" a new store (which adds a key to it), and restore.\n"
     "\n"
+    "      --json               what was restored as JSON\n"
     "  -f STORE, -k KEYFILE     data file and key file\n"
     "\n"
     "Exit status: 0 done, 1 FILE is no backup or a damaged one, 3 the store, a key or the\n"
@@ -82,7 +84,10 @@ static int restore(const struct tool *tool, const char *name)
     if (!standard_input) {
         close(fd);
     }
-    if (status == AUTH_OK) {
+    if (status == AUTH_OK && tool->json) {
+        status = json_result(
+            tool, true, json_pack("{s:s, s:I}", "file", name, "accounts", (json_int_t)accounts));
+    } else if (status == AUTH_OK) {
         printf("restored %" PRIu64 " account%s\n", accounts, tool_plural(accounts));
     }
     return tool_exit_code(status);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "interrupt.h"
+#include "json_result.h"
 #include "moment.h"
 #include "names.h"
 #include "progress.h"
@@ -18,14 +19,12 @@ enum {
     OPTION_DROP,
     OPTION_EXPIRES,
     OPTION_UPGRADE,
-    OPTION_JSON,
 };
 
 static const struct option longs[] = {{"realm", required_argument, NULL, OPTION_REALM},
                                       {"drop", required_argument, NULL, OPTION_DROP},
                                       {"expires", required_argument, NULL, OPTION_EXPIRES},
                                       {"upgrade", no_argument, NULL, OPTION_UPGRADE},
-                                      {"json", no_argument, NULL, OPTION_JSON},
                                       TOOL_COMMON_OPTIONS};
 
 static const char usage[] =
@@ -177,13 +176,13 @@ static enum auth_status change_realm(const struct tool *tool, struct store *stor
     return status;
 }
 
-static enum auth_status print_counts(const struct tool *tool, const struct counts *counts,
-                                     bool json)
+static enum auth_status print_counts(const struct tool *tool, const struct counts *counts)
 {
-    if (json) {
-        return view_print_json(
-            tool, json_pack("{s:I, s:I, s:I}", "changed", (json_int_t)counts->changed, "unchanged",
-                            (json_int_t)counts->same, "refused", (json_int_t)counts->refused));
+    if (tool->json) {
+        return json_result(tool, counts->refused == 0,
+                           json_pack("{s:I, s:I, s:I}", "changed", (json_int_t)counts->changed,
+                                     "unchanged", (json_int_t)counts->same, "refused",
+                                     (json_int_t)counts->refused));
     }
     printf("%" PRIu64 " changed, %" PRIu64 " as wanted already\n", counts->changed, counts->same);
     return AUTH_OK;
@@ -191,7 +190,7 @@ static enum auth_status print_counts(const struct tool *tool, const struct count
 
 /* who, or all of realm. */
 static int set(const struct tool *tool, const struct identity *who, const char *realm,
-               const struct setting *setting, bool json)
+               const struct setting *setting)
 {
     struct store *store = NULL;
     struct counts counts = {.changed = 0};
@@ -202,7 +201,7 @@ static int set(const struct tool *tool, const struct identity *who, const char *
         store_close(store);
     }
     if (status == AUTH_OK) {
-        status = print_counts(tool, &counts, json);
+        status = print_counts(tool, &counts);
     }
     return status == AUTH_OK && counts.refused != 0 ? TOOL_REFUSED : tool_exit_code(status);
 }
@@ -212,7 +211,6 @@ struct request {
     const char *user_realm;
     const char *realm;
     bool upgrade;
-    bool json;
 };
 
 /* TOOL_DONE, or the usage error. */
@@ -243,11 +241,8 @@ static int take_option(const struct tool *tool, struct request *request, int opt
     case OPTION_UPGRADE:
         request->upgrade = true;
         return TOOL_DONE;
-    case 'u':
-        request->user_realm = value;
-        return TOOL_DONE;
     default:
-        request->json = true;
+        request->user_realm = value;
         return TOOL_DONE;
     }
 }
@@ -255,7 +250,7 @@ static int take_option(const struct tool *tool, struct request *request, int opt
 static int run(struct tool *tool, int argc, char **argv)
 {
     const struct tool_options options = {":u:" TOOL_COMMON_LETTERS, longs};
-    struct request request = {.json = false};
+    struct request request = {.upgrade = false};
     struct identity who = {.user = ""};
     char realm[IDENTITY_MAX_REALM + 1];
     struct detail detail = {.text = ""};
@@ -275,7 +270,7 @@ static int run(struct tool *tool, int argc, char **argv)
         bool more = request.setting.drop != 0 || request.setting.set_expires ||
                     request.realm != NULL || optind != argc;
         return more ? tool_usage_error(tool, "--upgrade is about no account in particular")
-                    : set_upgrade(tool, request.json);
+                    : set_upgrade(tool);
     }
     if (request.setting.drop == 0 && !request.setting.set_expires) {
         return tool_usage_error(tool, "set what? --drop, --expires or --upgrade");
@@ -291,9 +286,9 @@ static int run(struct tool *tool, int argc, char **argv)
             tool_report(tool, status, &detail, "--realm");
         }
     }
-    return status == AUTH_OK ? set(tool, &who, request.realm == NULL ? NULL : realm,
-                                   &request.setting, request.json)
-                             : tool_exit_code(status);
+    return status == AUTH_OK
+               ? set(tool, &who, request.realm == NULL ? NULL : realm, &request.setting)
+               : tool_exit_code(status);
 }
 
 const struct verb verb_set = {

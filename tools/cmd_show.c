@@ -4,15 +4,11 @@
 #include <time.h>
 
 #include "base/crypto.h"
+#include "json_result.h"
 #include "moment.h"
 #include "names.h"
 #include "tool.h"
 #include "view.h"
-
-enum { OPTION_JSON = TOOL_LONG_ONLY };
-
-static const struct option longs[] = {{"json", no_argument, NULL, OPTION_JSON},
-                                      TOOL_COMMON_OPTIONS};
 
 static const char usage[] =
     "Usage: sasl-lmdb show [OPTION]... USER[@REALM]\n"
@@ -92,7 +88,7 @@ static void print_account(const struct record *record, const struct view *view)
     buf_release(&text);
 }
 
-static int show(const struct tool *tool, const struct identity *who, bool json)
+static int show(const struct tool *tool, const struct identity *who)
 {
     enum auth_status status = AUTH_INTERNAL;
     struct detail detail = {.text = ""};
@@ -114,8 +110,8 @@ static int show(const struct tool *tool, const struct identity *who, bool json)
         tool_report(tool, status, NULL, "%s@%s", who->user, who->realm);
         goto out;
     }
-    if (json) {
-        status = view_print_json(tool, view_json(&view, (int64_t)time(NULL)));
+    if (tool->json) {
+        status = json_result_print(tool, view_json(&view, (int64_t)time(NULL)));
     } else {
         print_account(&record, &view);
     }
@@ -130,13 +126,12 @@ out:
 static int run(struct tool *tool, int argc, char **argv)
 {
     struct identity who;
-    bool json = false;
     int code = TOOL_DONE;
-    if (!names_read_account(tool, argc, argv, longs, "takes one argument, USER or USER@REALM",
-                            &json, &who, &code)) {
+    if (!names_read_account(tool, argc, argv, "takes one argument, USER or USER@REALM", &who,
+                            &code)) {
         return code;
     }
-    return show(tool, &who, json);
+    return show(tool, &who);
 }
 
 const struct verb verb_show = {

@@ -4,15 +4,11 @@
 #include <time.h>
 
 #include "base/crypto.h"
+#include "json_result.h"
 #include "names.h"
 #include "prompt.h"
 #include "tool.h"
 #include "view.h"
-
-enum { OPTION_JSON = TOOL_LONG_ONLY };
-
-static const struct option longs[] = {{"json", no_argument, NULL, OPTION_JSON},
-                                      TOOL_COMMON_OPTIONS};
 
 static const char usage[] =
     "Usage: sasl-lmdb verify [OPTION]... USER[@REALM]\n"
@@ -41,13 +37,14 @@ static enum auth_status check(const struct record *record, struct slice password
 }
 
 static enum auth_status answer(const struct tool *tool, const struct identity *who,
-                               enum auth_status verdict, bool json)
+                               enum auth_status verdict)
 {
     const char *why = verdict == AUTH_OK ? "" : auth_status_text(verdict);
-    if (json) {
-        enum auth_status printed = view_print_json(
-            tool, json_pack("{s:s, s:s, s:b, s:s}", "user", who->user, "realm", who->realm,
-                            "verified", verdict == AUTH_OK, "reason", why));
+    if (tool->json) {
+        enum auth_status printed =
+            json_result(tool, verdict == AUTH_OK,
+                        json_pack("{s:s, s:s, s:b, s:s}", "user", who->user, "realm", who->realm,
+                                  "verified", verdict == AUTH_OK, "reason", why));
         return printed == AUTH_OK ? verdict : printed;
     }
     if (verdict == AUTH_DISABLED || verdict == AUTH_EXPIRED) {
@@ -59,8 +56,7 @@ static enum auth_status answer(const struct tool *tool, const struct identity *w
     return verdict;
 }
 
-static enum auth_status ask_and_check(const struct tool *tool, const struct record *record,
-                                      bool json)
+static enum auth_status ask_and_check(const struct tool *tool, const struct record *record)
 {
     enum auth_status status = AUTH_INTERNAL;
     struct detail detail = {.text = ""};
@@ -77,14 +73,14 @@ static enum auth_status ask_and_check(const struct tool *tool, const struct reco
         tool_report(tool, status, NULL, "%s@%s", record->who.user, record->who.realm);
         goto out;
     }
-    status = answer(tool, &record->who, status, json);
+    status = answer(tool, &record->who, status);
 
 out:
     buf_release(&password);
     return status;
 }
 
-static int verify(const struct tool *tool, const struct identity *who, bool json)
+static int verify(const struct tool *tool, const struct identity *who)
 {
     struct detail detail = {.text = ""};
     struct record record = {.flags = 0};
@@ -99,7 +95,7 @@ static int verify(const struct tool *tool, const struct identity *who, bool json
     if (status != AUTH_OK) {
         tool_report(tool, status, &detail, "%s@%s", who->user, who->realm);
     } else {
-        status = ask_and_check(tool, &record, json);
+        status = ask_and_check(tool, &record);
     }
     crypto_wipe(&record, sizeof record);
     return tool_exit_code(status);
@@ -108,14 +104,13 @@ static int verify(const struct tool *tool, const struct identity *who, bool json
 static int run(struct tool *tool, int argc, char **argv)
 {
     struct identity who;
-    bool json = false;
     int code = TOOL_DONE;
-    if (!names_read_account(tool, argc, argv, longs,
+    if (!names_read_account(tool, argc, argv,
                             "takes one argument, USER or USER@REALM; the password is asked for",
-                            &json, &who, &code)) {
+                            &who, &code)) {
         return code;
     }
-    return verify(tool, &who, json);
+    return verify(tool, &who);
 }
 
 const struct verb verb_verify = {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json_result.h"
 #include "view.h"
 
 enum {
@@ -171,13 +172,12 @@ static enum auth_status print_json(const struct doctor_report *report, const str
         }
     }
     bool good = report->counts[DOCTOR_ERROR] + report->counts[DOCTOR_WARNING] == 0;
-    json_t *root =
-        json_pack("{s:b, s:o, s:o}", "ok", good, "looked_at", looked_at, "findings", findings);
+    json_t *root = json_pack("{s:o, s:o}", "looked_at", looked_at, "findings", findings);
     if (!ok) {
         json_decref(root);
         root = NULL;
     }
-    return view_print_json(tool, root);
+    return json_result(tool, good, root);
 }
 
 static bool print_finding(const struct finding *finding)
@@ -221,10 +221,9 @@ static bool print_text(const struct doctor_report *report)
     return ok;
 }
 
-enum auth_status doctor_report_print(const struct doctor_report *report, const struct tool *tool,
-                                     bool json)
+enum auth_status doctor_report_print(const struct doctor_report *report, const struct tool *tool)
 {
-    if (json) {
+    if (tool->json) {
         return print_json(report, tool);
     }
     if (!print_text(report)) {

@@ -44,7 +44,7 @@ const char *doctor_quoted(struct arena *arena, const char *word);
 
 /* Prints everything. AUTH_OK if it could be printed. */
 MUST_USE enum auth_status doctor_report_print(const struct doctor_report *report,
-                                              const struct tool *tool, bool json);
+                                              const struct tool *tool);
 
 /* The rows there are, one a line: id, severity. */
 void doctor_report_list(void);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "json_memory.h"
+#include "json_result.h"
 #include "privilege.h"
 #include "tool.h"
 
@@ -22,6 +23,7 @@ static const char usage[] =
     "\n"
     "  -f STORE      data file (default " STORE_DEFAULT_PATH ")\n"
     "  -k KEYFILE    key file (default " STORE_DEFAULT_KEY_PATH ")\n"
+    "      --json    the result as JSON, and messages as one JSON object a line\n"
     "  -h, --help    this text; after a verb, the verb's own\n"
     "      --version\n"
     "\n"
@@ -67,6 +69,9 @@ static int read_globals(struct tool *tool, int argc, char **argv, bool *ret_go_o
         case 'k':
             tool->key_path = optarg;
             break;
+        case TOOL_OPTION_JSON:
+            tool->json = true;
+            break;
         case 'h':
         case TOOL_OPTION_HELP:
             return print_help(tool);
@@ -81,12 +86,25 @@ static int read_globals(struct tool *tool, int argc, char **argv, bool *ret_go_o
     return TOOL_DONE;
 }
 
+/* Before any option is read: a script that asks for JSON gets it for a usage error too. */
+static bool asks_for_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct tool tool = {
         .program = "sasl-lmdb",
         .store_path = STORE_DEFAULT_PATH,
         .key_path = STORE_DEFAULT_KEY_PATH,
+        .json = asks_for_json(argc, argv),
+        .print_message = json_result_message,
     };
     privilege_confine();
     json_memory_wiped();

@@ -111,19 +111,16 @@ enum auth_status names_argument(const struct tool *tool, const char *name, const
     return status;
 }
 
-bool names_read_account(struct tool *tool, int argc, char **argv, const struct option *longs,
-                        const char *hint, bool *ret_flag, struct identity *ret_who, int *ret_code)
+bool names_read_account(struct tool *tool, int argc, char **argv, const char *hint,
+                        struct identity *ret_who, int *ret_code)
 {
+    static const struct option longs[] = {TOOL_COMMON_OPTIONS};
     const struct tool_options options = {":u:" TOOL_COMMON_LETTERS, longs};
     const char *realm = NULL;
     int option;
     *ret_code = TOOL_DONE;
     while ((option = tool_next_option(tool, argc, argv, &options, ret_code)) >= 0) {
-        if (option == 'u') {
-            realm = optarg;
-        } else if (ret_flag != NULL) {
-            *ret_flag = true;
-        }
+        realm = optarg;
     }
     if (option == TOOL_OPTIONS_STOP) {
         return false;

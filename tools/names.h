@@ -33,12 +33,10 @@ MUST_USE enum auth_status names_argument(const struct tool *tool, const char *na
                                          struct identity *ret);
 
 /*
- * The arguments of a verb for one account: -u REALM, flags of its own, and USER or USER@REALM. Any
- * option but -u sets *ret_flag, which may be NULL for a verb that has none. hint: what the usage
+ * The arguments of a verb for one account: -u REALM, and USER or USER@REALM. hint: what the usage
  * error says. False, with the exit status in *ret_code, when the verb is not to go on.
  */
-MUST_USE bool names_read_account(struct tool *tool, int argc, char **argv,
-                                 const struct option *longs, const char *hint, bool *ret_flag,
+MUST_USE bool names_read_account(struct tool *tool, int argc, char **argv, const char *hint,
                                  struct identity *ret_who, int *ret_code);
 
 #endif

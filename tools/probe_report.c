@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "json_result.h"
 #include "view.h"
 
 enum {
@@ -65,7 +66,7 @@ void probe_report_step(struct probe_report *report, const char *format, ...)
 {
     char text[SENTENCE];
     va_list args;
-    if (report->json || report->quiet) {
+    if (report->tool->json || report->quiet) {
         return;
     }
     va_start(args, format);
@@ -83,7 +84,7 @@ void probe_report_line(struct probe_report *report, char side, struct slice line
     escape(report, &escaped, line);
     const char who[] = {side, '\0'};
     keep(report, report->dialogue, json_pack("[s, s]", who, buf_text(&escaped)));
-    if (!report->json && !report->quiet) {
+    if (!report->tool->json && !report->quiet) {
         printf("%c: %s\n", side, buf_text(&escaped));
         fflush(stdout); /* a server may let somebody wait */
     }
@@ -98,7 +99,7 @@ void probe_report_offer(struct probe_report *report, const char *tls, const char
     const char *shown = buf_text(&escaped);
     keep(report, report->offers,
          json_pack("{s:s, s:s, s:b}", "tls", tls, "auth", shown, "starttls", starttls));
-    if (!report->json) {
+    if (!report->tool->json) {
         printf("offered %s%s: AUTH %s%s\n", *tls != '\0' ? "under " : "in the clear", tls,
                *shown != '\0' ? shown : "(none)", starttls ? "; STARTTLS" : "");
     }
@@ -113,7 +114,7 @@ void probe_report_login(struct probe_report *report, const char *mechanism, cons
     keep(report, report->logins,
          json_pack("{s:s, s:s, s:b, s:s}", "mechanism", mechanism, "way", way, "ok", good, "reply",
                    buf_text(&escaped)));
-    if (!report->json) {
+    if (!report->tool->json) {
         printf("login with %s%s%s: %s: %s\n", mechanism, *way != '\0' ? ", " : "", way,
                good ? "ok" : "FAILED", buf_text(&escaped));
     }
@@ -128,7 +129,7 @@ void probe_report_relay(struct probe_report *report, const char *when, bool refu
     keep(report, report->relay,
          json_pack("{s:s, s:b, s:s}", "when", when, "refused", refused, "reply",
                    buf_text(&escaped)));
-    if (!report->json) {
+    if (!report->tool->json) {
         printf("relaying %s: %s: %s\n", when, refused ? "refused" : "ACCEPTED", buf_text(&escaped));
     }
     buf_release(&escaped);
@@ -145,7 +146,7 @@ void probe_report_problem(struct probe_report *report, const char *id, const cha
     escape(report, &escaped, slice_str(text));
     report->found++;
     keep(report, report->problems, json_pack("{s:s, s:s}", "id", id, "text", buf_text(&escaped)));
-    if (!report->json) {
+    if (!report->tool->json) {
         printf("PROBLEM (%s): %s\n", id, buf_text(&escaped));
     }
     buf_release(&escaped);
@@ -161,7 +162,7 @@ void probe_report_note(struct probe_report *report, const char *format, ...)
     struct buf escaped;
     escape(report, &escaped, slice_str(text));
     keep(report, report->notes, json_string(buf_text(&escaped)));
-    if (!report->json) {
+    if (!report->tool->json) {
         printf("note: %s\n", buf_text(&escaped));
     }
     buf_release(&escaped);
@@ -170,15 +171,14 @@ void probe_report_note(struct probe_report *report, const char *format, ...)
 enum auth_status probe_report_end(struct probe_report *report, bool complete)
 {
     bool good = complete && report->found == 0;
-    if (report->json) {
+    if (report->tool->json) {
         json_t *root = report->root;
         report->root = NULL;
-        if (report->lost || json_object_set_new(root, "complete", json_boolean(complete)) != 0 ||
-            json_object_set_new(root, "ok", json_boolean(good)) != 0) {
+        if (report->lost || json_object_set_new(root, "complete", json_boolean(complete)) != 0) {
             json_decref(root);
             root = NULL;
         }
-        return view_print_json(report->tool, root);
+        return json_result(report->tool, good, root);
     }
     if (good) {
         puts("all is well");

@@ -15,7 +15,6 @@
 
 struct probe_report {
     const struct tool *tool;
-    bool json;
     bool quiet;     /* no dialogue */
     unsigned found; /* problems */
     bool lost;      /* something could not be kept for want of memory */

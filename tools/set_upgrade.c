@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "interrupt.h"
+#include "json_result.h"
 #include "progress.h"
 #include "tickets.h"
 #include "view.h"
@@ -15,12 +16,11 @@ static bool go_on(void *ctx, const struct ticket_counts *counts, double share)
     return interrupt_signal == 0;
 }
 
-static enum auth_status print_counts(const struct tool *tool, const struct ticket_counts *counts,
-                                     bool json)
+static enum auth_status print_counts(const struct tool *tool, const struct ticket_counts *counts)
 {
-    if (json) {
-        return view_print_json(
-            tool,
+    if (tool->json) {
+        return json_result(
+            tool, interrupt_signal == 0,
             json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "upgraded", (json_int_t)counts->upgraded,
                       "needless", (json_int_t)counts->needless, "refused",
                       (json_int_t)counts->refused, "unreadable", (json_int_t)counts->unreadable,
@@ -46,7 +46,7 @@ static void tell(const struct tool *tool, const struct ticket_counts *counts)
     }
 }
 
-int set_upgrade(const struct tool *tool, bool json)
+int set_upgrade(const struct tool *tool)
 {
     struct ticket_counts counts = {.looked_at = 0};
     struct progress progress;
@@ -68,7 +68,7 @@ int set_upgrade(const struct tool *tool, bool json)
     }
     store_close(store);
     if (status == AUTH_OK) {
-        status = print_counts(tool, &counts, json);
+        status = print_counts(tool, &counts);
     }
     if (status == AUTH_OK) {
         tell(tool, &counts);

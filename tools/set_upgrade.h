@@ -9,6 +9,6 @@
  * Takes the tickets that servers have left; makes first what is needed for leaving some. Prints
  * the counts. Returns an enum tool_exit.
  */
-int set_upgrade(const struct tool *tool, bool json);
+int set_upgrade(const struct tool *tool);
 
 #endif

@@ -74,22 +74,24 @@ void report_escape(struct buf *b, struct slice text)
 /* One write for one line, so that lines of several processes do not mix. */
 static void print_line(const struct tool *tool, const char *text, const char *why)
 {
+    bool json = tool->json && tool->print_message != NULL;
     struct buf line;
     buf_init(&line, ESCAPED_MAX);
-    buf_put_str(&line, tool->program);
-    buf_put_str(&line, ": ");
-    if (tool->verb != NULL) {
-        buf_put_str(&line, tool->verb);
+    if (!json) {
+        buf_put_str(&line, tool->program);
         buf_put_str(&line, ": ");
+        buf_put_str(&line, tool->verb == NULL ? "" : tool->verb);
+        buf_put_str(&line, tool->verb == NULL ? "" : ": ");
     }
     report_escape(&line, slice_str(text));
     if (why != NULL) {
         buf_put_str(&line, ": ");
         report_escape(&line, slice_str(why));
     }
-    buf_put_byte(&line, '\n');
     fflush(stdout);
-    if (buf_status(&line) == AUTH_OK) {
+    if (buf_status(&line) == AUTH_OK && json) {
+        tool->print_message(tool, buf_text(&line));
+    } else if (buf_put_byte(&line, '\n'), buf_status(&line) == AUTH_OK) {
         fwrite(line.p, 1, line.n, stderr);
     } else {
         fprintf(stderr, "%s: %s\n", tool->program, auth_status_text(buf_status(&line)));
@@ -170,6 +172,9 @@ int tool_next_option(struct tool *tool, int argc, char **argv, const struct tool
             continue;
         case 'k':
             tool->key_path = optarg;
+            continue;
+        case TOOL_OPTION_JSON:
+            tool->json = true;
             continue;
         case 'h':
         case TOOL_OPTION_HELP:

@@ -37,6 +37,9 @@ struct tool {
     const char *usage; /* what --help prints */
     const char *store_path;
     const char *key_path;
+    bool json; /* --json was given */
+    /* How a message is printed then; NULL for a program without --json. */
+    void (*print_message)(const struct tool *tool, const char *text);
 };
 
 /* A verb: a row of the table in main.c. run() returns an enum tool_exit. */
@@ -67,8 +70,9 @@ extern const struct verb verb_probe;
 int tool_exit_code(enum auth_status status);
 
 /*
- * "program: verb: what: why" on standard error, why being the detail's sentence or the status's.
- * Returns status, so that a caller can say: return tool_report(...).
+ * "program: verb: what: why" on standard error, why being the detail's sentence or the status's;
+ * with --json the same as an object, see json_result.h. Returns status, so that a caller can say:
+ * return tool_report(...).
  */
 enum auth_status tool_report(const struct tool *tool, enum auth_status status,
                              const struct detail *detail, const char *what, ...)
@@ -86,9 +90,9 @@ int tool_usage_error(const struct tool *tool, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * The options of a verb beside those every verb has (-f STORE, -k KEYFILE, --help). The letters
- * are getopt(3)'s; rows of `longs` end with TOOL_COMMON_OPTIONS. Values of options without a
- * letter lie above every character.
+ * The options of a verb beside those every verb has (-f STORE, -k KEYFILE, --json, --help). The
+ * letters are getopt(3)'s; rows of `longs` end with TOOL_COMMON_OPTIONS. Values of options without
+ * a letter lie above every character.
  */
 struct tool_options {
     const char *letters; /* starts with ":" */
@@ -100,13 +104,15 @@ enum {
     TOOL_OPTIONS_STOP = -2, /* usage error or help, told already: return *ret_exit */
     TOOL_LONG_ONLY = 256,   /* the first value for an option without a letter */
     TOOL_OPTION_HELP = 128, /* what TOOL_COMMON_OPTIONS gives for --help */
+    TOOL_OPTION_JSON,       /* and for --json */
 };
 
 /* The letters every verb's `letters` holds, and the last rows of its `longs`. */
 #define TOOL_COMMON_LETTERS "f:k:h"
 /* clang-format off */
 #define TOOL_COMMON_OPTIONS                                                                        \
-    {"help", no_argument, NULL, TOOL_OPTION_HELP}, {NULL, 0, NULL, 0}
+    {"json", no_argument, NULL, TOOL_OPTION_JSON}, {"help", no_argument, NULL, TOOL_OPTION_HELP},  \
+    {NULL, 0, NULL, 0}
 /* clang-format on */
 
 /*

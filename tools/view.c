@@ -206,14 +206,3 @@ json_t *view_json(const struct view *view, int64_t now)
                      time_json(view->created), "changed", time_json(view->changed), "expires",
                      time_json(view->expires));
 }
-
-enum auth_status view_print_json(const struct tool *tool, json_t *value)
-{
-    if (value == NULL) {
-        return tool_report(tool, AUTH_NO_MEMORY, NULL, "JSON");
-    }
-    json_dumpf(value, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    json_decref(value);
-    putchar('\n');
-    return tool_flush(tool) ? AUTH_OK : AUTH_UNAVAILABLE;
-}

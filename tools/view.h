@@ -14,7 +14,6 @@
 #include "base/slice.h"
 #include "base/status.h"
 #include "store/record.h"
-#include "tool.h"
 
 /* What is kept of a record while a list is sorted; no secret among it. */
 struct view {
@@ -63,8 +62,5 @@ json_t *view_kinds_json(unsigned kinds);
 
 /* The account as a JSON object; NULL without memory. The caller owns the reference. */
 json_t *view_json(const struct view *view, int64_t now);
-
-/* Prints a JSON value on a line of standard output and gives it up. NULL means no memory. */
-MUST_USE enum auth_status view_print_json(const struct tool *tool, json_t *value);
 
 #endif

@@ -107,7 +107,8 @@ class Accounts(toolkit.ToolTest):
         self.assertEqual(result.status, 1, result)
         self.assertEqual(
             json.loads(result.out),
-            {"user": "bob", "realm": "b.example", "verified": False, "reason": "wrong password"},
+            {"verb": "verify", "ok": False, "user": "bob", "realm": "b.example",
+             "verified": False, "reason": "wrong password"},
         )
         result = self.store.tool(
             "verify", "--json", "-u", "b.example", "bob", stdin=b"secret of bob@b.example"

@@ -27,7 +27,8 @@ class Formats(toolkit.ToolTest):
         result = self.store.tool("import", "--format", format_, "--json", "-u", "example.org",
                                  *options, path)
         self.assertEqual(result.status, status, (contents, result))
-        return json.loads(result.out) if result.out else None, result.err.decode().splitlines()
+        said = toolkit.as_lines(result.err).decode().splitlines()
+        return json.loads(result.out) if result.out else None, said
 
     def export(self):
         """The accounts with all their verifiers."""

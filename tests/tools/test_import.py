@@ -33,6 +33,7 @@ class Import(toolkit.ToolTest):
         """The --json summary of an import."""
         result = self.load(contents, "--json", *options, path=path)
         self.assertEqual(result.status, status, result)
+        result.err = toolkit.as_lines(result.err)
         return json.loads(result.out), result
 
     def test_file_and_pipe(self):
@@ -56,6 +57,8 @@ class Import(toolkit.ToolTest):
         self.assertEqual(
             counts,
             {
+                "verb": "import",
+                "ok": False,
                 "imported": 3,
                 "new": 2,
                 "replaced": 1,

@@ -63,7 +63,8 @@ class Sasldb(toolkit.ToolTest):
         """Imports a file; the summary and what was said."""
         result = self.store.tool("import", "--format", "sasldb", "--json", *options, path)
         self.assertEqual(result.status, status, result)
-        return json.loads(result.out) if result.out else None, result.err.decode()
+        said = toolkit.as_lines(result.err).decode()
+        return json.loads(result.out) if result.out else None, said
 
     def assert_sample(self, path):
         """The file holds what the sample holds."""

@@ -19,6 +19,7 @@ class Set(toolkit.ToolTest):
         """Runs set --json; the counts as a tuple, and the result."""
         result = self.store.tool("set", "--json", *arguments)
         self.assertEqual(result.status, status, result)
+        result.err = toolkit.as_lines(result.err)
         counts = json.loads(result.out) if result.out else {}
         return tuple(counts.get(key) for key in ("changed", "unchanged", "refused")), result
 

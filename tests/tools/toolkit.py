@@ -47,6 +47,16 @@ def run(command, stdin=b"", **keywords):
     )
 
 
+def as_lines(messages):
+    """Messages of a verb with --json, as it would say them without; those of db_dump stay."""
+    lines = []
+    for line in messages.splitlines(keepends=True):
+        if line.startswith(b"{"):
+            line = "{program}: {verb}: {message}\n".format(**json.loads(line)).encode()
+        lines.append(line)
+    return b"".join(lines)
+
+
 def contents(path):
     """The bytes of a file."""
     with open(path, "rb") as file:
