@@ -65,8 +65,8 @@ static void check_report(const struct probe_report *report, size_t from)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct probe_smtp smtp;
-    static const struct tool tool = {.program = "fuzz"};
-    struct probe_report report = {.json = true};
+    static const struct tool tool = {.program = "fuzz", .json = true};
+    struct probe_report report = {.tool = &tool};
     struct detail detail = {.text = ""};
     struct probe_offer offer;
     size_t greeting = SIZE_MAX;
