@@ -184,6 +184,7 @@ static enum auth_status open_source(struct import *import, const struct buf *tex
 
     *source = (struct import_source){
         .default_realm = import->options->default_realm,
+        .policy = &import->policy,
         .interrupted = &interrupt_signal,
     };
     buf_init(&source->text, RECORD_MEMORY);
@@ -225,8 +226,9 @@ static void stop_threads(struct import *import)
 
 static enum auth_status refuse_bad_lines(const struct import *import)
 {
-    tool_say(import->tool, "%" PRIu64 " bad %ss and --strict: nothing was written",
-             import->counts->skipped, import->options->format->unit);
+    tool_say(import->tool, "%" PRIu64 " bad %s%s and --strict: nothing was written",
+             import->counts->skipped, import->options->format->unit,
+             tool_plural(import->counts->skipped));
     return AUTH_MALFORMED;
 }
 

@@ -56,7 +56,8 @@ static enum auth_status parse(void *ctx, size_t i)
     struct ahead_line *line = &block->lines[i];
 
     if (line->status == AUTH_OK) {
-        line->status = block->format->parse(&line->own, line->text, &line->entry, &line->why);
+        line->status =
+            import_parse(block->format, &line->own, line->text, &line->entry, &line->why);
         line->parsed = true;
     }
     return AUTH_OK;
@@ -109,6 +110,7 @@ static bool init_block(struct ahead_block *block, const struct import_format *fo
         struct import_source *own = &block->lines[i].own;
 
         own->default_realm = source->default_realm;
+        own->policy = source->policy;
         own->interrupted = source->interrupted;
         buf_init(&own->text, RECORD_MEMORY);
         buf_init(&own->password, RECORD_MEMORY);

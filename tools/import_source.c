@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/crypto.h"
 #include "names.h"
+#include "store/account.h"
 
 static bool ends_in_cr(struct slice line)
 {
@@ -44,13 +46,47 @@ enum auth_status import_next_line(struct import_source *source, struct slice *re
     }
 }
 
+/*
+ * Whether a record can hold the account. Found out with one PBKDF2 iteration, which takes as much
+ * room as many; so before anything is written, and no batch fails for one line of it.
+ */
+static enum auth_status check_fit(const struct import_source *source,
+                                  const struct import_entry *entry, struct detail *why)
+{
+    struct verifier_policy policy = *source->policy;
+    struct record record = entry->record;
+    enum auth_status status = AUTH_OK;
+
+    policy.iterations = 1;
+    if (entry->password.p != NULL) {
+        status = verifier_make(&record.who, entry->password, &policy, &record.verifiers);
+    }
+    if (status == AUTH_OK) {
+        status = account_check(&record);
+    }
+    crypto_wipe(&record, sizeof record);
+    return status == AUTH_TOO_LONG
+               ? detail_set(why, status, "name and verifiers are longer than a record, %d bytes",
+                            RECORD_MAX_BODY)
+               : status;
+}
+
+enum auth_status import_parse(const struct import_format *format, struct import_source *source,
+                              struct slice line, struct import_entry *ret, struct detail *why)
+{
+    enum auth_status status = format->parse(source, line, ret, why);
+
+    return status == AUTH_OK ? check_fit(source, ret, why) : status;
+}
+
 enum auth_status import_next(const struct import_format *format, struct import_source *source,
                              struct import_entry *ret, struct detail *why)
 {
     enum auth_status status = AUTH_CONTINUE;
     *ret = (struct import_entry){.password = {NULL, 0}};
     if (format->next != NULL) {
-        return format->next(source, ret, why);
+        status = format->next(source, ret, why);
+        return status == AUTH_OK ? check_fit(source, ret, why) : status;
     }
     while (status == AUTH_CONTINUE) {
         struct slice line = slice_of(NULL, 0);
@@ -59,7 +95,7 @@ enum auth_status import_next(const struct import_format *format, struct import_s
         if (status != AUTH_OK) {
             return status;
         }
-        status = format->parse(source, line, ret, why);
+        status = import_parse(format, source, line, ret, why);
     }
     return status;
 }

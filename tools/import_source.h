@@ -31,6 +31,7 @@ enum {
 struct import_source {
     const char *default_realm; /* "" for none; as names_realm() gives it */
     struct line_reader reader;
+    const struct verifier_policy *policy;     /* what the store makes of a password */
     const volatile sig_atomic_t *interrupted; /* not 0: a signal came, stop reading */
 
     uint64_t first; /* the line (or account) that the last answer began on, from 1 */
@@ -99,10 +100,18 @@ extern const struct import_format import_shadow;
 extern const struct import_format import_ldif;
 extern const struct import_format import_sasldb;
 
-/* The next account by whichever of next() and parse() the format has. Zeroes *ret first. */
+/*
+ * The next account by whichever of next() and parse() the format has; AUTH_OK only if a record can
+ * hold it. Zeroes *ret first.
+ */
 MUST_USE enum auth_status import_next(const struct import_format *format,
                                       struct import_source *source, struct import_entry *ret,
                                       struct detail *why);
+
+/* One line by the format's parse(), with the same check. Any thread that has the source. */
+MUST_USE enum auth_status import_parse(const struct import_format *format,
+                                       struct import_source *source, struct slice line,
+                                       struct import_entry *ret, struct detail *why);
 
 /*
  * The next line, valid until the next call; source->last is its number. AUTH_CONTINUE at the end,

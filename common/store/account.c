@@ -72,6 +72,27 @@ enum auth_status account_open(const struct key *key, struct slice place, struct 
     return status == AUTH_KEY_WRONG ? AUTH_STORE_DAMAGED : status;
 }
 
+static enum auth_status encode(const struct record *record, struct buf *ret)
+{
+    if ((record->flags & ~RECORD_DISABLED) != 0) {
+        return AUTH_MALFORMED;
+    }
+    return record_encode(record, ret);
+}
+
+enum auth_status account_check(const struct record *record)
+{
+    struct buf body;
+
+    buf_init(&body, RECORD_MAX_BODY);
+    enum auth_status status = encode(record, &body);
+    if (status == AUTH_OK && (record->created < 0 || record->changed < 0 || record->expires < 0)) {
+        status = AUTH_MALFORMED; /* no header says that */
+    }
+    buf_release(&body);
+    return status;
+}
+
 enum auth_status account_put(const struct key *key, struct slice place, const struct record *record,
                              struct buf *ret)
 {
@@ -83,11 +104,8 @@ enum auth_status account_put(const struct key *key, struct slice place, const st
     };
     struct buf body;
 
-    if ((record->flags & ~RECORD_DISABLED) != 0) {
-        return AUTH_MALFORMED;
-    }
     buf_init(&body, RECORD_MAX_BODY);
-    enum auth_status status = record_encode(record, &body);
+    enum auth_status status = encode(record, &body);
     if (status == AUTH_OK) {
         status = seal_put(SEAL_RECORD, key, place, &header, buf_slice(&body), ret);
     }

@@ -43,6 +43,12 @@ MUST_USE enum auth_status account_open(const struct key *key, struct slice place
                                        struct slice value, struct record *ret);
 
 /*
+ * AUTH_OK if account_put() can store the record; else AUTH_MALFORMED, AUTH_BAD_NAME, AUTH_TOO_LONG,
+ * or AUTH_NO_MEMORY.
+ */
+MUST_USE enum auth_status account_check(const struct record *record);
+
+/*
  * Appends the value for place to ret. Errors of record_encode() and seal_put().
  */
 MUST_USE enum auth_status account_put(const struct key *key, struct slice place,

@@ -18,7 +18,11 @@ enum item {
 
 enum { DIGEST_FULL_NAME = 1, DIGEST_LATIN1 = 2, DIGEST_UTF8_NAMES = 4 };
 
-enum { DIGEST_ITEM = 3 + 16 }; /* bytes */
+enum {
+    ITEM_HEAD = 1 + 2,      /* bytes: type and length */
+    SCRAM_ITEM = 1 + 4 + 1, /* without salt and keys */
+    DIGEST_ITEM = 3 + 16,
+};
 
 enum auth_status record_verdict(const struct record *record, int64_t now)
 {
@@ -107,7 +111,7 @@ static void put_scram(struct buf *b, const struct scram_verifier *scram, size_t 
 {
     size_t size = crypto_hash_size(scram->hash);
 
-    put_item(b, ITEM_SCRAM, 6 + (size_t)scram->salt_len + 2 * size);
+    put_item(b, ITEM_SCRAM, SCRAM_ITEM + (size_t)scram->salt_len + 2 * size);
     buf_put_u8(b, (uint8_t)slot);
     buf_put_u32(b, scram->iterations);
     buf_put_u8(b, scram->salt_len);
@@ -182,6 +186,26 @@ static bool take_text(struct slice value, char *ret, size_t cap)
     memcpy(ret, value.p, value.n);
     ret[value.n] = '\0';
     return true;
+}
+
+size_t record_longest(const struct verifier_policy *policy)
+{
+    size_t n = ITEM_HEAD + IDENTITY_MAX_USER + ITEM_HEAD + IDENTITY_MAX_REALM;
+
+    for (size_t slot = 0; (policy->kinds & VERIFIER_SCRAM) != 0 && slot < VERIFIER_SCRAM_HASHES;
+         slot++) {
+        n += ITEM_HEAD + SCRAM_ITEM + VERIFIER_NEW_SALT +
+             2 * crypto_hash_size(verifier_scram_hash(slot));
+    }
+    n += ITEM_HEAD + CRYPTO_HMAC_MD5_STATE + ITEM_HEAD + VERIFIER_CHECKPASS;
+    if ((policy->kinds & VERIFIER_DIGEST_MD5) != 0) {
+        n += 2 * VERIFIER_DIGEST_ENCODINGS * (2 + (size_t)policy->n_extra_realms) *
+             (ITEM_HEAD + DIGEST_ITEM);
+        for (unsigned i = 0; i < policy->n_extra_realms; i++) {
+            n += ITEM_HEAD + strlen(policy->extra_realm[i]);
+        }
+    }
+    return n;
 }
 
 static bool take_exact(struct slice value, uint8_t *ret, size_t n)

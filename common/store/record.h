@@ -7,6 +7,7 @@
 #ifndef SASL_LMDB_RECORD_H
 #define SASL_LMDB_RECORD_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -36,6 +37,13 @@ enum auth_status record_verdict(const struct record *record, int64_t now);
  * header, see seal.h. AUTH_TOO_LONG past RECORD_MAX_BODY, AUTH_NO_MEMORY.
  */
 MUST_USE enum auth_status record_encode(const struct record *record, struct buf *ret);
+
+/*
+ * The most bytes that record_encode() makes of what verifier_make() makes under this policy: with
+ * the longest names, and a password that is hashed in every encoding. Past RECORD_MAX_BODY not
+ * every account can be stored.
+ */
+size_t record_longest(const struct verifier_policy *policy);
 
 /*
  * Decodes that part into ret->who and ret->verifiers; other members are left alone. Bounded and

@@ -49,6 +49,13 @@ static enum auth_status check_policy(const struct verifier_policy *policy, struc
             return detail_set(detail, AUTH_MALFORMED, "a further realm is empty");
         }
     }
+    const size_t longest = record_longest(policy);
+    if (longest > RECORD_MAX_BODY) {
+        return detail_set(detail, AUTH_MALFORMED,
+                          "the DIGEST-MD5 realms are %zu bytes too long together: accounts with "
+                          "long names would not fit into a record",
+                          longest - RECORD_MAX_BODY);
+    }
     return AUTH_OK;
 }
 

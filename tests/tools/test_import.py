@@ -194,6 +194,51 @@ class Import(toolkit.ToolTest):
         self.assertEqual(json.loads(result.out)["saslprep_changes"], 0)
         self.assertNotIn(b"warning", result.err)
 
+    def too_long(self):
+        """A line of jsonl with valid verifiers, more than a record holds."""
+        store = self.new_store(name="all.mdb", key="all.key")
+        self.set_password(store, "long@r.example", b"x")
+        result = store.tool("export", "--format", "jsonl", "--with-secrets", "--legacy")
+        account = json.loads(result.out)
+        realms = ["r.example", ""] + [chr(97 + i) * 255 for i in range(8)]
+        account["cmusaslsecretDIGEST-MD5"] = [
+            {"realm": realm, "full_name": full_name, "latin1": latin1, "ha1": "0" * 32, **more}
+            for realm in realms
+            for full_name in (False, True)
+            for latin1, more in ((False, {}), (True, {}), (True, {"utf8_names": True}))
+        ]
+        return json.dumps(account).encode() + b"\n"
+
+    def test_a_record_that_does_not_fit(self):
+        first, second, third = (
+            json.dumps({"user": user, "realm": "r.example", "password": "x"}).encode() + b"\n"
+            for user in ("first", "long", "third")
+        )
+        text = first + second + self.too_long() + third
+        wanted = b"line 3: name and verifiers are longer than a record, 3500 bytes"
+        path = self.file("users.jsonl", text)
+        before = self.store.digests()
+        for options in (["--strict"], ["--strict", "--replace"], ["--dry-run"], []):
+            result = self.store.tool("import", "--format", "jsonl", "--json", *options, path)
+            self.assertEqual(result.status, 1, (options, result))
+            self.assertIn(wanted, result.err, options)
+            if "--strict" in options:
+                self.assertIn(b"nothing was written", result.err)
+            else:
+                counts = json.loads(result.out)
+                # The line is no account, so the one before it of that name counts.
+                self.assertEqual(
+                    (counts["imported"], counts["skipped"], counts["repeated"]), (3, 1, 0)
+                )
+            if options:
+                self.assertEqual(self.store.digests()[1:], before[1:])
+                self.assertEqual(self.store.names(), [])
+        for user in ("first", "long", "third"):
+            self.assert_verifies(self.store, f"{user}@r.example", b"x")
+        result = self.store.tool("import", "--format", "jsonl", "--replace", path)
+        self.assertEqual(result.status, 1, result)
+        self.assertIn(b"by 3; 1 line skipped", result.out)
+
     def test_nothing(self):
         for text in (b"", b"\n", b"\n\n\n"):
             for options in ([], ["--strict"], ["--dry-run"]):

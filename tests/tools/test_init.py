@@ -93,6 +93,31 @@ class Init(toolkit.ToolTest):
         self.assertEqual(result.status, 0, result)
         self.assertEqual(self.modes(), [0o600, 0o600, 0o600])
 
+    def test_digest_realms_that_no_record_has_room_for(self):
+        realms = [chr(97 + i) * 255 for i in range(8)]
+        options = [word for realm in realms for word in ("--digest-realm", realm)]
+        result = self.init(*options)
+        self.assert_one_line(result, 1, "DIGEST-MD5 realms are", "too long together")
+        self.assertEqual(os.listdir(self.directory), [])
+        # Without DIGEST-MD5 verifiers no record holds them.
+        result = self.init("--verifiers", "strict", *options)
+        self.assertEqual(result.status, 0, result)
+
+    def test_digest_realms_that_every_record_has_room_for(self):
+        excess = 0
+        for fits in (False, True):
+            lengths = [255] * 5 + [255 - excess // 2, 255 - (excess + 1) // 2]
+            realms = [chr(97 + i) * n for i, n in enumerate(lengths)]
+            options = [word for realm in realms for word in ("--digest-realm", realm)]
+            result = self.init(*options)
+            if not fits:
+                self.assertEqual(result.status, 1, result)
+                excess = int(result.err.split(b"realms are ")[1].split()[0])
+        self.assertEqual(result.status, 0, result)
+        name = "\u00e9" * 127 + "u" + "@" + "r" * 255
+        result = self.store.passwd("-p", "-c", name, stdin="\u00e9\n".encode())
+        self.assertEqual(result.status, 0, result)
+
     def test_digest_realms(self):
         result = self.init("--digest-realm", "Mail.Example.ORG", "--digest-realm", "mail.example.org")
         self.assertEqual(result.status, 0, result)

@@ -212,9 +212,9 @@ static void bad_policies(void **state)
 {
     struct fixture *f = *state;
     struct verifier_policy good = f->create.policy;
-    struct verifier_policy bad[8];
+    struct verifier_policy bad[9];
 
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 9; i++) {
         bad[i] = good;
     }
     bad[0].kinds = 0;
@@ -225,7 +225,12 @@ static void bad_policies(void **state)
     bad[5].iterations = VERIFIER_MAX_ITERATIONS + 1;
     bad[6].n_extra_realms = VERIFIER_MAX_EXTRA_REALMS + 1;
     bad[7].n_extra_realms = 1;
-    for (size_t i = 0; i < 8; i++) {
+    bad[8].n_extra_realms = VERIFIER_MAX_EXTRA_REALMS;
+    for (unsigned i = 0; i < VERIFIER_MAX_EXTRA_REALMS; i++) {
+        memset(bad[8].extra_realm[i], (int)('a' + i), IDENTITY_MAX_REALM);
+        bad[8].extra_realm[i][IDENTITY_MAX_REALM] = '\0';
+    }
+    for (size_t i = 0; i < 9; i++) {
         f->create.policy = bad[i];
         assert_status(f, store_create(&f->create, &f->detail), AUTH_MALFORMED);
         assert_files(f, "");
