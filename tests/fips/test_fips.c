@@ -20,26 +20,44 @@
  * What plugins log while they are initialised, libsasl2 hands to syslog: it knows no connection yet
  * whose callback it could ask. Debian's libsasl2 calls the checking form.
  */
+void syslog(int priority, const char *format, ...)
+    __attribute__((format(printf, 2, 3), visibility("default")));
 void __syslog_chk(int priority, int flag, const char *format, ...)
     __attribute__((format(printf, 3, 4), visibility("default")));
 
 static unsigned refused_lines[2];
 
-void __syslog_chk(int priority, int flag, const char *format, ...)
+static void count(const char *format, va_list args)
 {
     static const char *const names[] = {"sasl-lmdb: CRAM-MD5 is not offered",
                                         "sasl-lmdb: DIGEST-MD5 is not offered"};
     char line[1024];
+
+    (void)vsnprintf(line, sizeof line, format, args);
+    for (size_t i = 0; i < 2; i++) {
+        refused_lines[i] += strstr(line, names[i]) != NULL ? 1 : 0;
+    }
+}
+
+void syslog(int priority, const char *format, ...)
+{
+    va_list args;
+
+    (void)priority;
+    va_start(args, format);
+    count(format, args);
+    va_end(args);
+}
+
+void __syslog_chk(int priority, int flag, const char *format, ...)
+{
     va_list args;
 
     (void)priority;
     (void)flag;
     va_start(args, format);
-    (void)vsnprintf(line, sizeof line, format, args);
+    count(format, args);
     va_end(args);
-    for (size_t i = 0; i < 2; i++) {
-        refused_lines[i] += strstr(line, names[i]) != NULL ? 1 : 0;
-    }
 }
 
 static const struct host_user users[] = {

@@ -23,7 +23,7 @@
 #include "base/crypto.h"
 #include "host.h"
 
-#define STOCK_DIGEST "/usr/lib/x86_64-linux-gnu/sasl2/libdigestmd5.so"
+#define STOCK_DIGEST STOCK_PLUGIN_DIR "/libdigestmd5.so"
 
 enum { BUFFER = 65536, SKIPPED = 77 };
 

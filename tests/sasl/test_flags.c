@@ -87,8 +87,8 @@ static void tell_client(client_sasl_mechanism_t *m, sasl_info_callback_stage_t s
 /* In a child: loads what the path has, without any option set, and tells it through the pipe. */
 static void load(const char *path)
 {
-    if (setenv("SASL_PATH", path, 1) != 0 ||
-        sasl_server_init(host_callbacks(), "sasl-lmdb-test") != SASL_OK ||
+    host_plugins(path);
+    if (sasl_server_init(host_callbacks(), "sasl-lmdb-test") != SASL_OK ||
         sasl_client_init(host_callbacks()) != SASL_OK ||
         sasl_server_plugin_info(NULL, tell_server, NULL) != SASL_OK ||
         sasl_client_plugin_info(NULL, tell_client, NULL) != SASL_OK) {
@@ -173,7 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_half_says_what_the_stock_one_does)};
 
-    if (ask(STOCK_PLUGINS, stock) != HALVES * ATTEMPT_MECHS) {
+    if (ask(STOCK_PLUGIN_DIR, stock) != HALVES * ATTEMPT_MECHS) {
         printf("SKIP: the stock plugins are missing: apt-get install libsasl2-modules\n");
         return SKIPPED;
     }

@@ -21,10 +21,6 @@
 #include "host.h"
 #include "peer.h"
 
-#ifndef STOCK_PLUGINS
-#define STOCK_PLUGINS "/usr/lib/x86_64-linux-gnu/sasl2:/usr/lib/sasl2"
-#endif
-
 static const struct host_user users[] = {
     {.user = "alice", .realm = HOST_REALM, .password = "secret"},
     {.user = "a,b=c", .realm = HOST_REALM, .password = "p,q=r"},
@@ -32,20 +28,23 @@ static const struct host_user users[] = {
 };
 enum { USERS = sizeof users / sizeof users[0], MAX_MESSAGE = 65536, MAX_ROUNDS = 8, PATIENCE = 60 };
 
+#define STOCK_SCRAM STOCK_PLUGIN_DIR "/libscram.so"
+
 static const struct mechanism {
-    const char *name; /* as offered */
+    const char *name;   /* as offered */
+    const char *plugin; /* the stock one: libsasl2 2.2 lacks some */
     bool plus;
 } mechs[] = {
-    {"PLAIN", false},
-    {"LOGIN", false},
-    {"CRAM-MD5", false},
-    {"DIGEST-MD5", false},
-    {"SCRAM-SHA-1", false},
-    {"SCRAM-SHA-256", false},
-    {"SCRAM-SHA-512", false},
-    {"SCRAM-SHA-1-PLUS", true},
-    {"SCRAM-SHA-256-PLUS", true},
-    {"SCRAM-SHA-512-PLUS", true},
+    {"PLAIN", STOCK_PLUGIN_DIR "/libplain.so", false},
+    {"LOGIN", STOCK_PLUGIN_DIR "/liblogin.so", false},
+    {"CRAM-MD5", STOCK_PLUGIN_DIR "/libcrammd5.so", false},
+    {"DIGEST-MD5", STOCK_PLUGIN_DIR "/libdigestmd5.so", false},
+    {"SCRAM-SHA-1", STOCK_SCRAM, false},
+    {"SCRAM-SHA-256", STOCK_SCRAM, false},
+    {"SCRAM-SHA-512", STOCK_SCRAM, false},
+    {"SCRAM-SHA-1-PLUS", STOCK_SCRAM, true},
+    {"SCRAM-SHA-256-PLUS", STOCK_SCRAM, true},
+    {"SCRAM-SHA-512-PLUS", STOCK_SCRAM, true},
 };
 enum { MECHS = sizeof mechs / sizeof mechs[0] };
 
@@ -183,13 +182,6 @@ static int call(int fd, const struct mechanism *mech, struct peer *p)
     return code;
 }
 
-static void use_stock(void)
-{
-    if (setenv("SASL_PATH", STOCK_PLUGINS, 1) != 0) {
-        _exit(3);
-    }
-}
-
 /* The process with the stock plugins; its exit status is 0 if its last code was SASL_OK. */
 static pid_t start_stock(bool as_server, const struct mechanism *mech, const struct peer *known,
                          int fd, int other_fd)
@@ -202,7 +194,7 @@ static pid_t start_stock(bool as_server, const struct mechanism *mech, const str
     }
     (void)alarm(PATIENCE);
     (void)close(other_fd);
-    use_stock();
+    host_plugins(STOCK_PLUGIN_DIR);
     int code = SASL_FAIL;
     if (as_server) {
         host_option("auxprop_plugin", "sasldb");
@@ -253,7 +245,7 @@ static bool make_sasldb(void)
 
     assert_true(pid >= 0);
     if (pid == 0) {
-        use_stock();
+        host_plugins(STOCK_PLUGIN_DIR);
         host_option("auxprop_plugin", "sasldb");
         host_option("sasldb_path", sasldb);
         if (sasl_server_init(host_callbacks(), "stock") != SASL_OK) {
@@ -301,6 +293,10 @@ static int teardown(void **state)
 
 static void both_ways(const struct mechanism *mech, const struct peer *p, bool expected)
 {
+    if (access(mech->plugin, R_OK) != 0) {
+        print_message("skipped: %s: no %s\n", mech->name, mech->plugin);
+        return;
+    }
     for (int stock_serves = 0; stock_serves < 2; stock_serves++) {
         if (login(stock_serves != 0, mech, p) != expected) {
             fail_msg("%s, %s, stock %s", mech->name, p->authname,

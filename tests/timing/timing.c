@@ -289,7 +289,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: timing [--caught | --seen] PLUGINS ROUNDS MECHANISM ...\n");
         return 2;
     }
-    must(setenv("SASL_PATH", args[0], 1) == 0, args[0], "setenv");
+    host_plugins(args[0]);
     for (size_t i = 0; i < CLASSES * SPANS; i++) {
         durations[i / SPANS][i % SPANS] = calloc(rounds, sizeof(double));
         must(durations[i / SPANS][i % SPANS] != NULL, args[0], "no memory");

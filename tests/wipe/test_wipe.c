@@ -126,8 +126,8 @@ static void serve(struct scene *s)
     int code = SASL_CONTINUE;
 
     host_use_store(&s->secrets->store);
-    if (setenv("SASL_PATH", s->plugins, 1) != 0 ||
-        sasl_server_init(host_callbacks(), "wipe") != SASL_OK) {
+    host_plugins(s->plugins);
+    if (sasl_server_init(host_callbacks(), "wipe") != SASL_OK) {
         exit(2);
     }
     conn = host_connect(HOST_REALM, true);
@@ -207,7 +207,8 @@ static void ask(struct scene *s)
     sasl_conn_t *conn = NULL;
     unsigned n;
 
-    if (setenv("SASL_PATH", s->plugins, 1) != 0 || sasl_client_init(host_callbacks()) != SASL_OK ||
+    host_plugins(s->plugins);
+    if (sasl_client_init(host_callbacks()) != SASL_OK ||
         sasl_client_new("smtp", HOST_FQDN, NULL, NULL, callbacks, SASL_SUCCESS_DATA, &conn) !=
             SASL_OK) {
         exit(2);
