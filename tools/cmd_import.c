@@ -37,7 +37,8 @@ static const char usage[] =
     "that exists gets the new password or verifiers, and stays disabled if it was. A bad line\n"
     "is reported by its number and skipped. Where a name comes twice the later line counts.\n"
     "Verifiers that the source holds are kept as they are; others cannot be made of them, and\n"
-    "the summary says how many accounts can use which mechanism.\n"
+    "those the account had before are of another password and go: the summary says how many\n"
+    "accounts can use which mechanism, and how many lose one.\n"
     "\n"
     "Formats:\n"
     "  tsv       user TAB realm TAB password. The password is everything behind the second\n"
@@ -133,13 +134,14 @@ static int take_option(const struct tool *tool, struct arguments *arguments, int
 static json_t *summary_json(const struct import_counts *counts,
                             const struct import_options *options)
 {
-    json_t *summary =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "imported",
-                  (json_int_t)counts->written, "new", (json_int_t)counts->created, "replaced",
-                  (json_int_t)(counts->written - counts->created), "skipped",
-                  (json_int_t)counts->skipped, "locked", (json_int_t)counts->locked, "repeated",
-                  (json_int_t)counts->repeated, "saslprep_changes", (json_int_t)counts->reshaped,
-                  "dry_run", options->dry_run ? 1 : 0, "mechanisms", tally_json(&counts->tally));
+    json_t *summary = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:I, s:o}", "imported",
+        (json_int_t)counts->written, "new", (json_int_t)counts->created, "replaced",
+        (json_int_t)(counts->written - counts->created), "skipped", (json_int_t)counts->skipped,
+        "locked", (json_int_t)counts->locked, "repeated", (json_int_t)counts->repeated,
+        "saslprep_changes", (json_int_t)counts->reshaped, "dry_run", options->dry_run ? 1 : 0,
+        "mechanisms", tally_json(&counts->tally), "losing_verifiers", (json_int_t)counts->losing,
+        "lost_mechanisms", tally_json(&counts->lost));
 
     if (options->replace &&
         json_object_set_new(summary, "before", json_integer((json_int_t)counts->before)) != 0) {
@@ -179,13 +181,23 @@ static enum auth_status print_summary(const struct tool *tool, const struct impo
                tool_plural(counts->locked));
     }
     putchar('\n');
+    struct buf mechanisms;
+    buf_init(&mechanisms, SUMMARY_MAX);
     if (counts->written != 0) {
-        struct buf mechanisms;
-        buf_init(&mechanisms, SUMMARY_MAX);
-        tally_put(&mechanisms, &counts->tally);
+        tally_put(&mechanisms, &counts->tally, true);
         printf("usable by: %s\n", buf_text(&mechanisms));
-        buf_release(&mechanisms);
     }
+    if (counts->losing != 0) {
+        buf_clear(&mechanisms);
+        tally_put(&mechanisms, &counts->lost, false);
+        printf("%" PRIu64 " account%s %s verifiers: %s\n", counts->losing,
+               tool_plural(counts->losing),
+               dry_run               ? "would lose"
+               : counts->losing == 1 ? "loses"
+                                     : "lose",
+               buf_text(&mechanisms));
+    }
+    buf_release(&mechanisms);
     return AUTH_OK;
 }
 

@@ -96,25 +96,33 @@ enum auth_status import_note_name(struct import *import, const struct identity *
     return AUTH_OK;
 }
 
+void import_count(struct import_counts *counts, unsigned before, unsigned after)
+{
+    counts->written++;
+    tally_add(&counts->tally, after);
+    counts->losing += tally_add_lost(&counts->lost, before, after);
+}
+
 /* Whether the account is there already; counts it as a run would write it. */
 static enum auth_status count_account(struct import *import, const struct import_entry *entry)
 {
     struct record record;
     struct detail detail = {.text = ""};
+    unsigned before = 0;
     enum auth_status status = store_get(import->store, &entry->record.who, &record, &detail);
     if (status == AUTH_OK) {
+        before = import->options->replace ? 0 : verifier_kinds(&record.verifiers);
         crypto_wipe(&record, sizeof record);
     } else if (status == AUTH_UNKNOWN_USER) {
         import->counts->created++;
     } else {
         return tool_report(import->tool, status, &detail, "%s", import->tool->store_path);
     }
-    import->counts->written++;
+    import_count(import->counts, before,
+                 entry->password.p != NULL ? import->policy.kinds
+                                           : verifier_kinds(&entry->record.verifiers));
     import->counts->reshaped += entry->password.p != NULL &&
                                 verifier_password_differs(entry->password, import->policy.kinds);
-    tally_add(&import->counts->tally, entry->password.p != NULL
-                                          ? import->policy.kinds
-                                          : verifier_kinds(&entry->record.verifiers));
     return AUTH_OK;
 }
 

@@ -40,6 +40,8 @@ struct import_counts {
     uint64_t before;    /* accounts the store held */
     uint64_t reshaped;  /* of those written, with a password that SASLprep changes */
     struct tally tally; /* of those written */
+    uint64_t losing;   /* of those written, accounts that could be used by more mechanisms before */
+    struct tally lost; /* and which; not counted with options->replace */
 };
 
 /*

@@ -29,6 +29,7 @@ struct batch {
     struct record *records; /* BATCH of each */
     struct job *jobs;
     struct store_sealed *sealed;
+    unsigned *before; /* kinds of verifiers of the account each one takes the place of */
     uint64_t *lines;
     size_t passwords;
     uint64_t first_line; /* of the input, entries or not */
@@ -123,7 +124,7 @@ static enum auth_status fill(struct import *import, struct batch *batch)
     return status == AUTH_CONTINUE ? AUTH_OK : status;
 }
 
-static enum auth_status write_batch(struct import *import, const struct batch *batch,
+static enum auth_status write_batch(struct import *import, struct batch *batch,
                                     struct detail *detail)
 {
     size_t created = 0;
@@ -132,14 +133,14 @@ static enum auth_status write_batch(struct import *import, const struct batch *b
             ? store_build_add(import->build, batch->records, batch->sealed, batch->group.n,
                               &created, detail)
             : store_write_sealed(import->store, batch->records, batch->sealed, batch->group.n,
-                                 import->options->format->whole, &created, detail);
+                                 import->options->format->whole, &created, batch->before, detail);
     if (status != AUTH_OK) {
         return status;
     }
-    import->counts->written += batch->group.n;
     import->counts->created += created;
     for (size_t i = 0; i < batch->group.n; i++) {
-        tally_add(&import->counts->tally, verifier_kinds(&batch->records[i].verifiers));
+        import_count(import->counts, import->build != NULL ? 0 : batch->before[i],
+                     verifier_kinds(&batch->records[i].verifiers));
         import->counts->reshaped += batch->jobs[i].reshaped;
     }
     import->committed_line = batch->last_line;
@@ -204,10 +205,11 @@ static bool batch_init(struct batch *batch, const struct import *import, const s
         .records = calloc(BATCH, sizeof *batch->records),
         .jobs = calloc(BATCH, sizeof *batch->jobs),
         .sealed = calloc(BATCH, sizeof *batch->sealed),
+        .before = calloc(BATCH, sizeof *batch->before),
         .lines = calloc(BATCH, sizeof *batch->lines),
     };
     if (batch->records == NULL || batch->jobs == NULL || batch->sealed == NULL ||
-        batch->lines == NULL) {
+        batch->before == NULL || batch->lines == NULL) {
         return false;
     }
     for (size_t i = 0; i < BATCH; i++) {
@@ -231,6 +233,7 @@ static void batch_release(struct batch *batch)
     free(batch->records);
     free(batch->jobs);
     free(batch->sealed);
+    free(batch->before);
     free(batch->lines);
     *batch = (struct batch){.records = NULL};
 }

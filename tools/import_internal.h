@@ -57,6 +57,12 @@ MUST_USE enum auth_status import_ahead_next(struct import_ahead *ahead, struct i
 /* Once the pool has stopped. Wipes. NULL is fine. */
 void import_ahead_end(struct import_ahead *ahead);
 
+/*
+ * Counts an account that is written, and what it loses: the kinds of verifiers it had before (0 for
+ * a new one) and has now.
+ */
+void import_count(struct import_counts *counts, unsigned before, unsigned after);
+
 void import_show_progress(struct import *import);
 
 /* Reads everything and stores it, batch by batch. Reports its failures. */

@@ -20,10 +20,29 @@ void tally_add(struct tally *tally, unsigned kinds)
     }
 }
 
-void tally_put(struct buf *b, const struct tally *tally)
+bool tally_add_lost(struct tally *tally, unsigned before, unsigned after)
 {
+    bool lost = false;
+
     for (size_t i = 0; i < TALLY_ROWS; i++) {
-        buf_put_str(b, i == 0 ? "" : ", ");
+        if ((before & rows[i].kinds) != 0 && (after & rows[i].kinds) == 0) {
+            tally->accounts[i]++;
+            lost = true;
+        }
+    }
+    return lost;
+}
+
+void tally_put(struct buf *b, const struct tally *tally, bool all)
+{
+    const char *separator = "";
+
+    for (size_t i = 0; i < TALLY_ROWS; i++) {
+        if (tally->accounts[i] == 0 && !all) {
+            continue;
+        }
+        buf_put_str(b, separator);
+        separator = ", ";
         buf_put_str(b, rows[i].name);
         buf_put_byte(b, ' ');
         buf_put_decimal(b, tally->accounts[i]);

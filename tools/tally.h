@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How many accounts can log in by which mechanism: what an import says in the end, since
- * verifiers that a source does not have cannot be made up.
+ * verifiers that a source does not have cannot be made up, and those of an older password go.
  */
 #ifndef SASL_LMDB_TALLY_H
 #define SASL_LMDB_TALLY_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -20,8 +21,14 @@ struct tally {
 /* Counts an account with verifiers of these kinds (bits of enum verifier_kind). */
 void tally_add(struct tally *tally, unsigned kinds);
 
-/* "PLAIN 3, LOGIN 3, SCRAM-SHA-256 2": mechanisms nobody can use are there with 0. */
-void tally_put(struct buf *b, const struct tally *tally);
+/*
+ * Counts what an account can no longer be used by when it had verifiers of the kinds `before` and
+ * now has those of `after`. False if there is nothing of the kind.
+ */
+bool tally_add_lost(struct tally *tally, unsigned before, unsigned after);
+
+/* "PLAIN 3, LOGIN 3, SCRAM-SHA-256 2": mechanisms of no account are there with 0 if `all`. */
+void tally_put(struct buf *b, const struct tally *tally, bool all);
 
 /* The same as an object; NULL without memory. The caller owns the reference. */
 json_t *tally_json(const struct tally *tally);

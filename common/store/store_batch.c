@@ -96,6 +96,14 @@ static void merge(const struct store_batch *batch, const struct record *old, boo
     set_missing_times(record);
 }
 
+static void note_before(struct store_batch *batch, const struct store_batch_item *item,
+                        unsigned kinds)
+{
+    if (batch->before != NULL) {
+        batch->before[item->index] = kinds;
+    }
+}
+
 /* Seals and puts one, with a look at what is there. */
 static enum auth_status put_over(struct store_batch *batch, const struct store_batch_item *item)
 {
@@ -116,6 +124,7 @@ static enum auth_status put_over(struct store_batch *batch, const struct store_b
     record = *given;
     merge(batch, &old, exists, &record);
     batch->n_new += exists ? 0 : 1;
+    note_before(batch, item, exists ? verifier_kinds(&old.verifiers) : 0);
     writing_recount(writing, exists ? &old_class : NULL, &now);
     status = writing_put(writing, item->place, &record);
     crypto_wipe(&record, sizeof record);
@@ -136,6 +145,7 @@ static enum auth_status put_new(struct store_batch *batch, const struct store_ba
         struct store_class now = meta_class_of(&given->verifiers);
 
         batch->n_new++;
+        note_before(batch, item, 0);
         writing_recount(writing, NULL, &now);
     }
     return status;
@@ -226,7 +236,7 @@ void store_batch_release(struct store_batch *batch)
 
 enum auth_status store_write_sealed(struct store *store, const struct record *records,
                                     const struct store_sealed *sealed, size_t n, bool whole,
-                                    size_t *ret_new, struct detail *detail)
+                                    size_t *ret_new, unsigned *ret_before, struct detail *detail)
 {
     struct store_batch batch;
     enum auth_status status = store_batch_init(&batch, store, records, n);
@@ -236,6 +246,7 @@ enum auth_status store_write_sealed(struct store *store, const struct record *re
     }
     batch.sealed = sealed;
     batch.whole = whole;
+    batch.before = ret_before;
     status = kv_write(store->kv, KV_SHARED, batch_run, &batch, detail);
     if (status == AUTH_OK && ret_new != NULL) {
         *ret_new = batch.n_new;
@@ -247,11 +258,11 @@ enum auth_status store_write_sealed(struct store *store, const struct record *re
 enum auth_status store_write_batch(struct store *store, const struct record *records, size_t n,
                                    size_t *ret_new, struct detail *detail)
 {
-    return store_write_sealed(store, records, NULL, n, false, ret_new, detail);
+    return store_write_sealed(store, records, NULL, n, false, ret_new, NULL, detail);
 }
 
 enum auth_status store_replace_batch(struct store *store, const struct record *records, size_t n,
                                      size_t *ret_new, struct detail *detail)
 {
-    return store_write_sealed(store, records, NULL, n, true, ret_new, detail);
+    return store_write_sealed(store, records, NULL, n, true, ret_new, NULL, detail);
 }

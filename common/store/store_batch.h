@@ -20,8 +20,9 @@ struct store_batch {
     const struct store_sealed *sealed; /* of each record, or NULL; not owned */
     struct store_batch_item *items;
     size_t n;
-    size_t n_new; /* those that did not exist */
-    bool whole;   /* one that exists becomes the record as given, flags and times too */
+    size_t n_new;     /* those that did not exist */
+    unsigned *before; /* of each record: the kinds of verifiers there were; or NULL; not owned */
+    bool whole;       /* one that exists becomes the record as given, flags and times too */
 };
 
 MUST_USE enum auth_status store_batch_init(struct store_batch *batch, struct store *store,

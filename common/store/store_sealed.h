@@ -36,10 +36,12 @@ MUST_USE enum auth_status store_seal(const struct key *key, struct record *recor
 
 /*
  * store_write_batch(), or with whole store_replace_batch(), with what is ready: sealed[i] is made
- * of records[i] or holds nothing.
+ * of records[i] or holds nothing. ret_before[i], which may be NULL: the kinds of verifiers (bits of
+ * enum verifier_kind) that the account had before, 0 if it is new.
  */
 MUST_USE enum auth_status store_write_sealed(struct store *store, const struct record *records,
                                              const struct store_sealed *sealed, size_t n,
-                                             bool whole, size_t *ret_new, struct detail *detail);
+                                             bool whole, size_t *ret_new, unsigned *ret_before,
+                                             struct detail *detail);
 
 #endif

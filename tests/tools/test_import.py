@@ -77,6 +77,8 @@ class Import(toolkit.ToolTest):
                     "DIGEST-MD5": 0,
                     "sasl_checkpass": 0,
                 },
+                "losing_verifiers": 0,
+                "lost_mechanisms": dict.fromkeys(counts["mechanisms"], 0),
             },
         )
         self.assert_verifies(self.store, "alice@example.org", b"new")
@@ -193,6 +195,49 @@ class Import(toolkit.ToolTest):
         result = self.store.tool("import", "--format", "tsv", "--json", path)
         self.assertEqual(json.loads(result.out)["saslprep_changes"], 0)
         self.assertNotIn(b"warning", result.err)
+
+    def test_verifiers_that_are_lost_are_told(self):
+        store = self.new_store(name="all.mdb", key="all.key")
+        for user in ("alice", "bob", "carol"):
+            self.set_password(store, f"{user}@r.example", b"old")
+        # For PLAIN and LOGIN, as before, and for nothing else.
+        crypt = (
+            "$6$UMq0MOx1Pj40rVTB$vcAV1Gl54WZN/v/v0.HdEGDl20vuxy.CUdvUcrSKRYcXEDeHdFEXKeJ1maf8fg4w"
+            "252H0eu3Mdu3CAnYslUoA/"
+        )
+        path = self.file(
+            "users",
+            "".join(
+                f"{user}@r.example:{value}::::::\n"
+                for user, value in (
+                    ("alice", "{CRYPT}" + crypt),
+                    ("bob", "{PLAIN}new"),
+                    ("carol", "{CRYPT}" + crypt),
+                    ("new", "{CRYPT}" + crypt),
+                )
+            ).encode(),
+        )
+        gone = ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512", "CRAM-MD5", "DIGEST-MD5",
+                "sasl_checkpass")
+        for options, words in ((["--dry-run"], "would lose"), ([], "lose")):
+            before = store.digests()
+            result = store.tool("import", "--format", "dovecot", *options, path)
+            self.assertEqual((result.status, result.err), (0, b""), result)
+            told = ", ".join(f"{mechanism} 2" for mechanism in gone)
+            self.assertIn(f"2 accounts {words} verifiers: {told}\n".encode(), result.out)
+            if options:
+                self.assertEqual(store.digests(), before)
+        # None of the old password is left, and what is not there cannot be lost again.
+        self.assertEqual(store.accounts()["alice@r.example"]["verifiers"], ["crypt"])
+        result = store.tool("import", "--format", "dovecot", "--json", path)
+        self.assertEqual(json.loads(result.out)["losing_verifiers"], 0)
+        self.set_password(store, "alice@r.example", b"old")
+        result = store.tool("import", "--format", "dovecot", "--json", path)
+        counts = json.loads(result.out)
+        self.assertEqual(counts["losing_verifiers"], 1)
+        self.assertEqual(
+            counts["lost_mechanisms"], {"PLAIN": 0, "LOGIN": 0, **dict.fromkeys(gone, 1)}
+        )
 
     def too_long(self):
         """A line of jsonl with valid verifiers, more than a record holds."""
