@@ -40,6 +40,7 @@ static void check_application(struct doctor *d, const struct application *a)
 {
     doctor_check_conf(d, a);
     doctor_check_saslauthd(d, a);
+    doctor_check_sasldb(d, a);
     doctor_check_plugins(d, a);
     doctor_check_mechanisms(d, a);
     if (a->server == SERVER_IMAPD) {
@@ -55,14 +56,12 @@ static void check_application(struct doctor *d, const struct application *a)
 static void check_realm(struct doctor *d, const struct postfix_service *service)
 {
     const char *realm = postfix_get(&d->postfix, service, "smtpd_sasl_local_domain");
-    const char *name = postfix_get(&d->postfix, service, "smtpd_sasl_path");
+    const struct application *a = doctor_application_of(d, service);
     if (*realm == '\0') {
         realm = postfix_get(&d->postfix, service, "myhostname");
     }
-    for (const struct application *a = d->applications; a != NULL; a = a->next) {
-        if (a->server == SERVER_POSTFIX && strcmp(a->name, name) == 0) {
-            doctor_check_realm(d, a, realm);
-        }
+    if (a != NULL) {
+        doctor_check_realm(d, a, realm);
     }
 }
 
@@ -75,6 +74,7 @@ static void check_services(struct doctor *d)
         doctor_check_relay(d, s);
         if (postfix_is_on(&d->postfix, s, "smtpd_sasl_auth_enable")) {
             check_realm(d, s);
+            doctor_check_senders(d, s);
         }
     }
     if (!auth && d->postfix.master_error == 0) {

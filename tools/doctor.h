@@ -87,14 +87,39 @@ void doctor_gather_others(struct doctor *d);
 struct application *doctor_add_application(struct doctor *d, enum server server, const char *name);
 void doctor_complete_application(struct doctor *d, struct application *application);
 
+/*
+ * The name of a mechanism without "-PLUS" at its end. libsasl2 takes either in mech_list for the
+ * same plugin, and offers the name with it where the server hands it a channel binding.
+ */
+const char *doctor_without_plus(struct doctor *d, struct slice name);
+
+/* The application that an smtpd is; NULL if it offers no AUTH, or asks something else for it. */
+const struct application *doctor_application_of(const struct doctor *d,
+                                                const struct postfix_service *service);
+
 /* The command that gives a parameter a value: in master.cf where the service has one of its own. */
 const char *doctor_postconf_set(struct doctor *d, const struct postfix_service *service,
                                 const char *parameter, const char *value);
 
+/* The same for this service alone. */
+const char *doctor_postconf_for(struct doctor *d, const struct postfix_service *service,
+                                const char *parameter, const char *value);
+
+/*
+ * The command that lets the user of an application through a file or directory that stands in his
+ * way; wanted is what he wants of the file.
+ */
+const char *doctor_opening(struct doctor *d, const struct application *a, const char *barrier,
+                           const struct stat *st, unsigned wanted);
+
 void doctor_check_postfix(struct doctor *d, const struct postfix_service *service);
+void doctor_check_protocols(struct doctor *d, const struct postfix_service *service,
+                            bool tls_always);
 void doctor_check_relay(struct doctor *d, const struct postfix_service *service);
+void doctor_check_senders(struct doctor *d, const struct postfix_service *service);
 void doctor_check_conf(struct doctor *d, const struct application *application);
 void doctor_check_saslauthd(struct doctor *d, const struct application *application);
+void doctor_check_sasldb(struct doctor *d, const struct application *application);
 void doctor_check_plugins(struct doctor *d, const struct application *application);
 void doctor_check_mechanisms(struct doctor *d, const struct application *application);
 void doctor_check_realm(struct doctor *d, const struct application *application, const char *realm);

@@ -178,8 +178,12 @@ static void check_list(struct doctor *d, const struct application *a, const char
     struct slice rest = slice_str(list);
     struct slice word;
     while (settings_word(&rest, " \t,", &word)) {
-        const char *mechanism = arena_copy(&d->arena, word);
+        const char *mechanism = doctor_without_plus(d, word);
         const char *file = plugins_our_file(mechanism);
+        if (word.n != strlen(mechanism) && a->server == SERVER_POSTFIX &&
+            settings_list_has(a->offered, mechanism)) {
+            doctor_say(d, DOCTOR_MECH_UNBOUND, a->label, a->conf_path, mechanism, NULL);
+        }
         /* EXTERNAL is libsasl2's own. */
         if (settings_list_has(a->offered, mechanism) || strcasecmp(mechanism, "EXTERNAL") == 0) {
             continue;

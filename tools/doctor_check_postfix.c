@@ -41,15 +41,22 @@ static struct smtpd look_at(struct doctor *d, const struct postfix_service *serv
     return s;
 }
 
+const char *doctor_postconf_for(struct doctor *d, const struct postfix_service *service,
+                                const char *parameter, const char *value)
+{
+    const char *word = arena_format(&d->arena, "%s/%s/%s=%s", service->name,
+                                    service->passed ? "pass" : "inet", parameter, value);
+    return arena_format(&d->arena, "postconf -c %s -P %s", doctor_quoted(&d->arena, d->postfix_at),
+                        doctor_quoted(&d->arena, word));
+}
+
 const char *doctor_postconf_set(struct doctor *d, const struct postfix_service *service,
                                 const char *parameter, const char *value)
 {
-    const char *at = doctor_quoted(&d->arena, d->postfix_at);
     if (settings_last(&service->overrides, parameter) != NULL) {
-        const char *word = arena_format(&d->arena, "%s/%s/%s=%s", service->name,
-                                        service->passed ? "pass" : "inet", parameter, value);
-        return arena_format(&d->arena, "postconf -c %s -P %s", at, doctor_quoted(&d->arena, word));
+        return doctor_postconf_for(d, service, parameter, value);
     }
+    const char *at = doctor_quoted(&d->arena, d->postfix_at);
     const char *word = arena_format(&d->arena, "%s=%s", parameter, value);
     return arena_format(&d->arena, "postconf -c %s -e %s", at, doctor_quoted(&d->arena, word));
 }
@@ -156,17 +163,6 @@ static void check_certificates(const struct smtpd *s)
     }
 }
 
-static const char *offered_by(const struct smtpd *s)
-{
-    const char *path = get(s, "smtpd_sasl_path");
-    for (const struct application *a = s->d->applications; a != NULL; a = a->next) {
-        if (a->server == SERVER_POSTFIX && strcmp(a->name, path) == 0) {
-            return a->offered;
-        }
-    }
-    return "";
-}
-
 /*
  * The first word that matches decides, "!" in front turns it round, no match takes away. A word
  * is a name, static: with anything behind it, or a table, which is taken to keep everything.
@@ -189,7 +185,8 @@ static bool filter_keeps(const char *filter, struct slice mechanism)
 
 static void check_options(const struct smtpd *s)
 {
-    const char *offered = offered_by(s);
+    const struct application *a = doctor_application_of(s->d, s->service);
+    const char *offered = a == NULL ? "" : a->offered;
     const char *filter = get(s, "smtpd_sasl_mechanism_filter");
     struct slice rest = slice_str(offered);
     struct slice word;
@@ -234,6 +231,7 @@ void doctor_check_postfix(struct doctor *d, const struct postfix_service *servic
         check_tls(&s);
         if (s.tls_offered) {
             check_certificates(&s);
+            doctor_check_protocols(d, service, s.tls_always);
         }
         check_options(&s);
     }

@@ -148,8 +148,7 @@ void doctor_check_store(struct doctor *d, const char *path, const char *key_path
 
 /* --- and who has to reach it --- */
 
-/* What lets the user through where a mode does not. */
-static const char *opening(struct doctor *d, const struct application *a, const char *barrier,
+const char *doctor_opening(struct doctor *d, const struct application *a, const char *barrier,
                            const struct stat *st, unsigned wanted)
 {
     const char *quoted = doctor_quoted(&d->arena, barrier);
@@ -181,7 +180,7 @@ static bool check_file(struct doctor *d, const struct application *a, enum docto
     }
     doctor_say(d, id, a->label, a->user.name, path, barrier,
                arena_format(&d->arena, "%04o", (unsigned)(st.st_mode & 07777)),
-               opening(d, a, barrier, &st, wanted), NULL);
+               doctor_opening(d, a, barrier, &st, wanted), NULL);
     return false;
 }
 

@@ -46,6 +46,19 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_CERTIFICATE_MISSING] = {"certificate-missing", DOCTOR_ERROR,
     "the certificate of the Postfix service %1, %2, cannot be read: %3",
     "ls -lL %2"},
+[DOCTOR_TLS_TOO_NEW] = {"tls-too-new", DOCTOR_WARNING,
+    "the Postfix service %1 takes TLS 1.3 only (%2 = %3): printers and mail programs that know no "
+    "more than TLS 1.2 get \"unsupported protocol\" and cannot log in",
+    "%r4"},
+[DOCTOR_TLS_TOO_OLD] = {"tls-too-old", DOCTOR_ERROR,
+    "the Postfix service %1 takes neither TLS 1.2 nor 1.3 (%2 = %3), and what is left OpenSSL and "
+    "mail programs refuse: nobody can log in",
+    "%r4"},
+[DOCTOR_TLS_OLD_REFUSED] = {"tls-old-refused", DOCTOR_WARNING,
+    "the Postfix service %1 names TLS 1.0 or 1.1 (%2 = %3), and the security level in %4 refuses "
+    "them all the same: old devices get \"no shared cipher\" or \"no suitable signature "
+    "algorithm\"",
+    "%r5"},
 [DOCTOR_RATE_LIMIT] = {"rate-limit", DOCTOR_WARNING,
     "the Postfix service %1 lets a client try as many passwords as it likes "
     "(smtpd_client_auth_rate_limit is 0)",
@@ -85,6 +98,25 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "the Postfix service %1 refuses mail after a login too: \"%3\" stands in %2 before "
     "permit_sasl_authenticated, or without it",
     "%r4"},
+
+[DOCTOR_SENDER_MAPS_UNSET] = {"sender-maps-unset", DOCTOR_ERROR,
+    "the Postfix service %1 refuses every sender after a login (\"553 not owned by user\"): %2 asks "
+    "who owns the address, and smtpd_sender_login_maps is empty; with the command each owns the "
+    "address that is his login",
+    "printf '/(.+)/ $1\\n' > %4 && %r3"},
+[DOCTOR_SENDER_MAPS_UNUSED] = {"sender-maps-unused", DOCTOR_WARNING,
+    "whoever has logged in at the Postfix service %1 can send in anybody's name: it has "
+    "smtpd_sender_login_maps, and no list of restrictions asks them before "
+    "permit_sasl_authenticated",
+    "%r2"},
+[DOCTOR_SENDER_MAP_MISSING] = {"sender-map-missing", DOCTOR_ERROR,
+    "%2 in smtpd_sender_login_maps of the Postfix service %1 cannot be read: %3; every sender gets "
+    "\"451 server configuration problem\"",
+    "%r4"},
+[DOCTOR_SENDER_OWNER] = {"sender-owner", DOCTOR_ERROR,
+    "%2 line %3 gives addresses to \"%4\", and nobody is called that at the Postfix service %1 "
+    "(%5): he is refused with \"553 not owned by user\"; such owners in that file: %6",
+    "%r7"},
 
 [DOCTOR_CONF_MISSING] = {"conf-missing", DOCTOR_ERROR,
     "%1 finds no %2.conf (looked for in %3): it offers every mechanism of every plugin, and knows "
@@ -158,6 +190,25 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%1 holds passwords in clear",
     "sasl-lmdb import --format sasldb %1 && shred -u %1"},
 
+[DOCTOR_SASLDB_MISSING] = {"sasldb-missing", DOCTOR_ERROR,
+    "%1 asks sasldb, whose file %2 is not there: users are \"not found\"",
+    "sed -i 's/^\\(sasl_\\)\\?auxprop_plugin:.*/\\1auxprop_plugin: lmdb/' %3"},
+[DOCTOR_SASLDB_CHROOT] = {"sasldb-chroot", DOCTOR_ERROR,
+    "%1 asks sasldb from a chroot: its file would have to be %2, and is not there (%3 is, and is "
+    "not seen from inside); this store would need no copy",
+    "install -D -m 640 -g %4 %3 %2"},
+[DOCTOR_SASLDB_DENIED] = {"sasldb-denied", DOCTOR_ERROR,
+    "%1 asks sasldb as user %2, who cannot read its file %3: %4 stands in the way (mode %5)",
+    "%r6"},
+[DOCTOR_SASLDB_FORMAT] = {"sasldb-format", DOCTOR_ERROR,
+    "%1 asks sasldb, and finds nobody: %2 is a %3 file, and %4 reads %5 only; after an upgrade of "
+    "the system the users are still in it",
+    "sasl-lmdb import --format sasldb %2"},
+[DOCTOR_SASLDB_GDBM] = {"sasldb-gdbm", DOCTOR_ERROR,
+    "%1 asks sasldb in GDBM format (%2) with libsasl2 2.1.27, which takes every answer of gdbm 1.17 "
+    "for a failure (\"unable to canonify user and get auxprops\"): nobody can log in",
+    "sasl-lmdb import --format sasldb %2"},
+
 [DOCTOR_PLUGIN_DIRECTORY] = {"plugin-directory", DOCTOR_ERROR,
     "%1 looks for plugins in %2, which is no directory",
     "install -d -m 755 %2 && install -m 644 build/release/plugins/*.so %2/"},
@@ -207,6 +258,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%1 offers SCRAM with channel binding, and binds to tls-unique under TLS 1.3 too: clients that "
     "bind by tls-exporter (mutt, gsasl) give up",
     "echo '%3lmdb_channel_binding: none' >> %2"},
+[DOCTOR_MECH_UNBOUND] = {"mech-unbound", DOCTOR_NOTE,
+    "mech_list in %2 names %3-PLUS, and %1 offers %3 instead: Postfix hands plugins no channel "
+    "binding",
+    "sed -i '/mech_list:/s/%3-PLUS/%3/' %2"},
 [DOCTOR_MECH_VERIFIER] = {"mech-verifier", DOCTOR_WARNING,
     "%1 offers %3, for which %4 of %5 accounts have no verifier: programs that choose it do not "
     "fall back to another",

@@ -64,6 +64,16 @@ struct application *doctor_add_application(struct doctor *d, enum server server,
     return application;
 }
 
+const char *doctor_without_plus(struct doctor *d, struct slice name)
+{
+    static const char suffix[] = "-PLUS";
+    size_t n = sizeof suffix - 1;
+    if (name.n > n && slice_equal_nocase(slice_of(name.p + name.n - n, n), slice_str(suffix))) {
+        name.n -= n;
+    }
+    return arena_copy(&d->arena, name);
+}
+
 /* What mech_list lets through, in the order of the plugins if there is none. */
 static const char *offered_mechanisms(struct doctor *d, const struct application *application)
 {
@@ -76,7 +86,7 @@ static const char *offered_mechanisms(struct doctor *d, const struct application
         return all;
     }
     while (settings_word(&rest, " \t,", &word)) {
-        const char *name = arena_copy(&d->arena, word);
+        const char *name = doctor_without_plus(d, word);
         if (settings_list_has(all, name) && !settings_list_has(offered, name)) {
             offered = arena_format(&d->arena, "%s%s%s", offered, *offered == '\0' ? "" : " ", name);
         }

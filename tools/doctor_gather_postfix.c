@@ -129,7 +129,7 @@ static struct process *own_processes(struct doctor *d)
     return own;
 }
 
-static struct application *find_application(struct doctor *d, const char *name)
+static struct application *find_application(const struct doctor *d, const char *name)
 {
     for (struct application *a = d->applications; a != NULL; a = a->next) {
         if (a->server == SERVER_POSTFIX && strcmp(a->name, name) == 0) {
@@ -137,6 +137,17 @@ static struct application *find_application(struct doctor *d, const char *name)
         }
     }
     return NULL;
+}
+
+const struct application *doctor_application_of(const struct doctor *d,
+                                                const struct postfix_service *service)
+{
+    const char *path = postfix_get(&d->postfix, service, "smtpd_sasl_path");
+    if (!postfix_is_on(&d->postfix, service, "smtpd_sasl_auth_enable") ||
+        strcmp(postfix_get(&d->postfix, service, "smtpd_sasl_type"), "cyrus") != 0) {
+        return NULL;
+    }
+    return find_application(d, path);
 }
 
 static void add_postfix(struct doctor *d, const char *name, const struct postfix_service *service)

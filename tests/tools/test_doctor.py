@@ -4,10 +4,12 @@
 Each set-up is a tree that stands for a whole machine, with a real store in it; --root points there.
 """
 
+import functools
 import json
 import os
 import re
 import socket
+import tempfile
 import unittest
 
 import toolkit
@@ -49,6 +51,23 @@ IMAPD_CONF = {
     "sasl_mech_list": "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256",
     "sasl_lmdb_channel_binding": "none",
 }
+
+
+@functools.cache
+def made_store(verifiers, users):
+    """Data, lock file and key of a store with these users. Most trees have the same."""
+    with tempfile.TemporaryDirectory(prefix="sasl-lmdb-tools-") as directory:
+        store = toolkit.Store(directory)
+        steps = [(["init", "--iterations", toolkit.FEW_ITERATIONS, "--verifiers", verifiers], b"")]
+        if AS_ROOT:
+            steps[0][0].extend(["--owner", "root"])
+        if users:
+            lines = "".join(f"{user}\t{realm}\tsecret-{user}\n" for user, realm in users)
+            steps.append((["import", "--format", "tsv", "-"], lines.encode()))
+        for step, stdin in steps:
+            result = store.tool(*step, stdin=stdin)
+            assert result.status == 0, result
+        return [toolkit.contents(path) for path in (store.path, store.lock, store.key)]
 
 
 class Site:
@@ -103,23 +122,12 @@ class Site:
 
     def make_store(self):
         """A store with its users; its files get the modes and groups that init --group gives."""
-        self.mkdir(os.path.dirname(self.store_path))
-        self.mkdir(os.path.dirname(self.key_path))
-        store = toolkit.Store(self.root, self.store_path.lstrip("/"), self.key_path.lstrip("/"))
-        steps = [(["init", "--iterations", toolkit.FEW_ITERATIONS, "--verifiers", self.verifiers],
-                  b"")]
-        if AS_ROOT:
-            steps[0][0].extend(["--owner", "root"])
-        if self.users:
-            lines = "".join(f"{user}\t{realm}\tsecret-{user}\n" for user, realm in self.users)
-            steps.append((["import", "--format", "tsv", "-"], lines.encode()))
-        for step, stdin in steps:
-            result = store.tool(*step, stdin=stdin)
-            assert result.status == 0, result
-        for path, mode in ((store.path, 0o640), (store.lock, 0o660), (store.key, 0o640)):
+        for path, contents, mode in zip(
+                (self.store_path, self.store_path + "-lock", self.key_path),
+                made_store(self.verifiers, tuple(self.users)), (0o640, 0o660, 0o640)):
+            self.file(path, contents, mode)
             if AS_ROOT:
-                os.chown(path, OWNER, SASL)
-            os.chmod(path, mode)
+                os.chown(self.path(path), OWNER, SASL)
 
     def write(self):
         """Everything on the disk."""
@@ -260,6 +268,28 @@ def _(site):
     site.main["smtpd_tls_chain_files"] = "/etc/ssl/other.pem"
 
 
+@case("tls-too-new")
+def _(site):
+    site.main["smtpd_tls_mandatory_protocols"] = ">=TLSv1.3"
+
+
+@case("tls-too-new")
+def _(site):
+    site.services["submission"].update({"smtpd_tls_security_level": "may",
+                                        "smtpd_tls_protocols": "!SSLv2:!SSLv3 TLSv1.3"})
+
+
+@case("tls-too-old")
+def _(site):
+    site.main["smtpd_tls_mandatory_protocols"] = "TLSv1, TLSv1.1"
+
+
+@case("tls-old-refused")
+def _(site):
+    site.main["smtpd_tls_mandatory_protocols"] = ">=TLSv1.1, !SSLv3"
+    site.main["tls_medium_cipherlist"] = "HIGH:@SECLEVEL=2"
+
+
 @case("rate-limit")
 def _(site):
     del site.main["smtpd_client_auth_rate_limit"]
@@ -326,6 +356,61 @@ def _(site):
     site.services["submission"]["smtpd_client_restrictions"] = "permit_mynetworks, reject"
 
 
+def sender_maps(site, maps, restrictions="reject_sender_login_mismatch"):
+    site.services["submission"]["smtpd_sender_login_maps"] = maps
+    site.services["submission"]["smtpd_sender_restrictions"] = restrictions
+
+
+@case("sender-maps-unset")
+def _(site):
+    sender_maps(site, "")
+
+
+@case("sender-maps-unset")
+def _(site):
+    sender_maps(site, "", "")
+    site.main["mua_client_restrictions"] = ("reject_authenticated_sender_login_mismatch, "
+                                            "permit_sasl_authenticated, reject")
+
+
+@case("sender-maps-unused")
+def _(site):
+    sender_maps(site, "texthash:/etc/postfix/senders", "")
+
+
+@case("sender-maps-unused")
+def _(site):
+    sender_maps(site, "ldap:senders", "permit_sasl_authenticated, reject_sender_login_mismatch")
+
+
+@case("sender-map-missing")
+def _(site):
+    sender_maps(site, "proxy:mysql:/etc/postfix/senders.cf")
+
+
+@case("sender-map-missing")
+def _(site):
+    sender_maps(site, "hash:/etc/postfix/senders", "reject_known_sender_login_mismatch")
+    later(site, lambda s: s.file("/etc/postfix/senders", SENDERS))
+
+
+SENDERS = "# address owners\nalice@example.org  alice@example.org, bob@example.org\n"
+
+
+@case("sender-owner")
+def _(site):
+    sender_maps(site, "hash:/etc/postfix/senders")
+    later(site, lambda s: (s.file("/etc/postfix/senders", SENDERS + "bob@example.org bob\n"),
+                           s.file("/etc/postfix/senders.db", "")))
+
+
+@case("sender-owner")
+def _(site):
+    sender_maps(site, "texthash:/etc/postfix/senders")
+    later(site, lambda s: s.file("/etc/postfix/senders",
+                                 SENDERS + "bob@example.org\n    bob@mail.example.org\n"))
+
+
 @case("conf-missing")
 def _(site):
     site.conf = None
@@ -365,8 +450,8 @@ def _(site):
 
 @case("not-ours")
 def _(site):
+    sasldb(site)
     site.conf["auxprop_plugin"] = "sasldb"
-    site.plugins[PLUGINS]["libsasldb.so"] = THEIRS
 
 
 @case("auxprop-unset")
@@ -377,8 +462,7 @@ def _(site):
 
 @case("auxprop-beside")
 def _(site):
-    site.conf["auxprop_plugin"] = "sasldb lmdb"
-    site.plugins[PLUGINS]["libsasldb.so"] = THEIRS
+    sasldb(site)
 
 
 @case("auxprop-unknown", "auxprop-beside")
@@ -460,6 +544,51 @@ def _(site):
                                  b"alice\0example.org\0userPassword Geheim77"))
 
 
+BERKELEY = b"\0" * 12 + (0x61561).to_bytes(4, "little") + b"\0" * 100
+GDBM = (0x13579ace).to_bytes(4, "little") + b"\0" * 100
+
+
+def sasldb(site, contents=BERKELEY, needs=b"libdb-5.3.so\0", chroot="n", mode=0o644):
+    """The stock plugin, asked beside ours."""
+    site.chroot = chroot
+    site.conf["auxprop_plugin"] = "lmdb sasldb"
+    site.plugins[PLUGINS]["libsasldb.so"] = THEIRS + b"\0" + needs
+    if contents is not None:
+        later(site, lambda s: s.file("/etc/sasldb2", contents, mode))
+
+
+@case("sasldb-missing", "auxprop-beside")
+def _(site):
+    sasldb(site, None)
+
+
+@case("sasldb-missing", "auxprop-beside")
+def _(site):
+    sasldb(site)
+    site.conf["sasldb_path"] = "/etc/postfix/sasldb2"
+
+
+@case("sasldb-chroot", "auxprop-beside")
+def _(site):
+    sasldb(site, chroot="y")
+
+
+@case("sasldb-denied", "auxprop-beside")
+def _(site):
+    sasldb(site, mode=0o600)
+
+
+@case("sasldb-format", "auxprop-beside")
+def _(site):
+    sasldb(site, needs=b"libgdbm.so.6\0")
+
+
+@case("sasldb-gdbm", "auxprop-beside")
+def _(site):
+    sasldb(site, GDBM, needs=b"libgdbm.so.6\0")
+    later(site, lambda s: s.file("/usr/lib64/libsasl2.so.3", "2.1.27\0"))
+
+
 @case("plugin-directory", "plugin-missing", "mech-none", "mech-nobody")
 def _(site):
     site.main["import_environment"] = "SASL_PATH=/usr/lib/nowhere"
@@ -537,6 +666,11 @@ def _(site):
 @case("mech-no-login")
 def _(site):
     site.conf["mech_list"] = "PLAIN SCRAM-SHA-256"
+
+
+@case("mech-unbound")
+def _(site):
+    site.conf["mech_list"] = "PLAIN LOGIN SCRAM-SHA-256-PLUS"
 
 
 @case("mech-plus", "legacy", imap=True, postfix=False)
@@ -806,6 +940,36 @@ class Sound(DoctorTest):
         result = site.doctor()
         self.assertEqual(result.out, b"looked at Postfix: /etc/postfix\nnothing is wrong\n")
 
+    def test_postfix_with_senders(self):
+        """Owners as Postfix knows them, and old TLS on a port of its own."""
+        site = self.site()
+        sender_maps(site, "hash:/etc/postfix/senders, regexp:/etc/postfix/more ldap:elsewhere",
+                    "permit_mynetworks, reject_authenticated_sender_login_mismatch")
+        site.services["465"] = {
+            "smtpd_sasl_auth_enable": "yes", "smtpd_tls_wrappermode": "yes",
+            "smtpd_tls_mandatory_protocols": ">=TLSv1",
+            "tls_medium_cipherlist": "DEFAULT:@SECLEVEL=0"}
+        site.main["tls_medium_cipherlist"] = "HIGH:@SECLEVEL=2"
+        site.main["smtpd_tls_protocols"] = "!SSLv2, !SSLv3"
+        site.write()
+        site.file("/etc/postfix/senders", SENDERS)
+        site.file("/etc/postfix/senders.db", "")
+        site.file("/etc/postfix/more", "/(.+)/ $1\n")
+        self.assertEqual(self.findings(site, status=0), [])
+
+    def test_a_sasldb_that_can_be_read(self):
+        """It is asked beside the store, and that is all."""
+        site = self.site()
+        sasldb(site)
+        site.write()
+        self.assertEqual(self.ids(site), {"auxprop-beside"})
+        site = self.site()
+        sasldb(site, GDBM, needs=b"libgdbm.so.6\0", chroot="y")
+        site.write()
+        site.file("/var/spool/postfix/etc/sasldb2", GDBM)
+        site.file("/usr/lib64/libsasl2.so.3", "2.1.28\0")
+        self.assertEqual(self.ids(site), {"auxprop-beside"})
+
     def test_postfix_beside_fail2ban_and_processes(self):
         site = self.site()
         fail2ban(site, "[sasl-lmdb]\nenabled = true\n")
@@ -976,12 +1140,19 @@ class Commands(DoctorTest):
                                      s.plugins[PLUGINS].update({"libntlm.so": THEIRS}))),
             ("mech-verifier", lambda s: s.conf.update(mech_list="CRAM-MD5 " +
                                                       s.conf["mech_list"])),
+            ("mech-unbound", lambda s: s.conf.update(mech_list="LOGIN SCRAM-SHA-1-PLUS")),
             ("mech-unset", lambda s: (s.conf.pop("mech_list"))),
             ("not-ours", lambda s: (s.conf.update(auxprop_plugin="sasldb"),
                                     s.plugins[PLUGINS].update({"libsasldb.so": THEIRS}))),
             ("conf-never-read", lambda s: setattr(s, "conf_path", "/etc/sasl2/smtpd.conf")),
             ("key-exposed", lambda s: later(s, lambda t: os.chmod(t.path(KEY), 0o644))),
             ("pwcheck", lambda s: s.conf.update(pwcheck_method="alwaystrue")),
+            ("sender-owner", lambda s: (
+                s.main.update(smtpd_sasl_local_domain="example.org"),
+                sender_maps(s, "texthash:/etc/postfix/senders"),
+                later(s, lambda t: t.file("/etc/postfix/senders", "# to bob\n"
+                                          "bob@example.org\tbob, alice,carol@example.org bob\n"
+                                          "alice@example.org alice\n")))),
             ("plugin-suffix", lambda s: s.plugins[PLUGINS].update(
                 {"liblogin.so.3": s.plugins[PLUGINS].pop("liblogin.so")})),
         ):
