@@ -157,6 +157,74 @@ class DoctorTest(harness.PostfixCase):
             self.mend(wanted)
             self.assertEqual(self.doctor(), ALWAYS)
 
+    def send_as(self, sender):
+        """The reply code to a recipient, after a login."""
+        with self.connection() as smtp:
+            smtp.login(f"{self.USER}@{self.REALM}", self.PASSWORD)
+            smtp.mail(sender)
+            return smtp.rcpt("x@relay.test")[0]
+
+    def check_senders(self, wanted):
+        """An owner is refused until the command for this has been run; others are all along."""
+        own = f"{self.USER}@{self.REALM}"
+        self.postfix.restart()
+        self.assertEqual(self.send_as(own), 553)
+        self.assertEqual(self.doctor(), ALWAYS | {wanted})
+        self.mend(wanted)
+        self.assertEqual(self.doctor(), ALWAYS)
+        self.postfix.restart()
+        self.assertEqual(self.send_as(own), 250)
+        self.assertEqual(self.send_as("bob@" + self.REALM), 553)
+
+    def test_senders(self):
+        self.set("smtpd_sender_restrictions = reject_sender_login_mismatch")
+        self.addCleanup(self.set, "smtpd_sender_restrictions =", "smtpd_sender_login_maps =",
+                        "smtpd_sasl_local_domain =")
+        self.check_senders("sender-maps-unset")
+        senders = os.path.join(self.postfix.config, "senders")
+        with open(senders, "w", encoding="utf-8") as file:
+            file.write(f"{self.USER}@{self.REALM} {self.USER}\nbob@{self.REALM} bob\n")
+        subprocess.run(["postmap", "hash:" + senders], check=True, timeout=60)
+        self.set("smtpd_sasl_local_domain = $myhostname",
+                 "smtpd_sender_login_maps = hash:" + senders)
+        self.check_senders("sender-owner")
+
+    def test_senders_that_nobody_asks(self):
+        self.set("smtpd_sender_login_maps = static:nobody",
+                 "smtpd_sender_restrictions = permit_sasl_authenticated, "
+                 "reject_sender_login_mismatch")
+        self.addCleanup(self.set, "smtpd_sender_restrictions =", "smtpd_sender_login_maps =")
+        self.postfix.restart()
+        self.assertEqual(self.send_as("bob@" + self.REALM), 250)
+        self.assertEqual(self.doctor(), ALWAYS | {"sender-maps-unused"})
+        self.mend("sender-maps-unused")
+        self.postfix.restart()
+        self.assertEqual(self.send_as("bob@" + self.REALM), 553)
+        self.assertEqual(self.doctor(), ALWAYS)
+
+    def handshake(self, version):
+        """Whether a client that has no other version gets TLS."""
+        return subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{self.postfix.port}", "-starttls",
+             "smtp", "-cipher", "DEFAULT:@SECLEVEL=0", version], stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=60).returncode == 0
+
+    def test_old_tls(self):
+        self.set("smtpd_tls_protocols = >=TLSv1", "tls_medium_cipherlist = DEFAULT:@SECLEVEL=2")
+        self.addCleanup(self.set, "smtpd_tls_protocols = >=TLSv1.2")
+        self.postfix.restart()
+        self.assertFalse(self.handshake("-tls1"))
+        self.assertEqual(self.doctor(), ALWAYS | {"tls-old-refused"})
+        self.mend("tls-old-refused")
+        self.postfix.restart()
+        self.assertTrue(self.handshake("-tls1"))
+        self.assertTrue(self.handshake("-tls1_2"))
+        self.assertEqual(self.doctor(), ALWAYS)
+        self.set("smtpd_tls_protocols = TLSv1.3")
+        self.postfix.restart()
+        self.assertFalse(self.handshake("-tls1_2"))
+        self.assertEqual(self.doctor(), ALWAYS | {"tls-too-new"})
+
     def test_rate_limit(self):
         self.set("smtpd_client_auth_rate_limit = 0")
         self.assertEqual(self.doctor(), ALWAYS | {"rate-limit"})
