@@ -32,8 +32,10 @@ OPTIONAL_PACKAGES=(
     # The manual pages, and what brings in and takes out other formats.
     mandoc groff-base gdbmtool db-util lmdb-utils dovecot-core
     libsasl2-modules-ldap postgresql libsasl2-modules-sql
-    # What Exim links; it would remove Postfix, so its test unpacks exim4-daemon-heavy aside.
+    # What Exim and sendmail link, and what makes the latter's configuration. They would remove
+    # Postfix, so their tests unpack exim4-daemon-heavy, sendmail-bin and sendmail-cf aside.
     libspf2-2 libmariadb3 libpq5 libperl5.36 libgnutls-dane0 libnsl2 libsqlite3-0 libldap-2.5-0
+    libwrap0 libdb5.3 m4
     # The Debian package.
     dpkg-dev debhelper lintian
 )

@@ -9,8 +9,12 @@ for each AUTH.
 import os
 import pwd
 
+import store
 from daemon import Daemon, greets
 from postfix import HOSTNAME, free_ports
+
+PROGRAM = "usr/sbin/exim4"
+PACKAGES = {"exim4-daemon-heavy": PROGRAM}
 
 # Debian's Exim does not start without this account. Its process sees a passwd file in which that is
 # another name of USER.
@@ -47,11 +51,12 @@ AUTHENTICATOR = """\
 
 
 class Exim(Daemon):
-    """sasl: option -> value of exim.conf in the SASL configuration directory."""
+    """directory: below which PACKAGES are. sasl: option -> value of exim.conf in the SASL configuration
+    directory."""
 
-    def __init__(self, work, program, sasl, plugin_path, realm, name="exim"):
+    def __init__(self, work, directory, sasl, plugin_path, realm, name="exim"):
         super().__init__(work, name, plugin_path)
-        self.program = program
+        self.program = os.path.join(directory, PROGRAM)
         self.sasl = sasl
         self.realm = realm
         self.port = None
@@ -84,11 +89,20 @@ class Exim(Daemon):
     def environment(self):
         return {**super().environment(), "SASL_CONF_PATH": os.path.join(self.base, "sasl")}
 
-    def command(self):
+    def within(self, *arguments):
+        """The command that runs it with these arguments."""
         script = ('mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && '
                   'shift && exec "$@"')
         return ["unshare", "-m", "sh", "-c", script, "sh", self.base,
-                self.program, "-C", os.path.join(self.base, "exim.conf"), "-bdf"]
+                self.program, "-C", os.path.join(self.base, "exim.conf"), *arguments]
+
+    def command(self):
+        return self.within("-bdf")
+
+    def version(self):
+        """The result of having it say what it was built with; nothing where a library is missing."""
+        self.write_configuration()
+        return store.run(self.within("-bV"))
 
     def answers(self):
         return greets(self.port, b"220 ")

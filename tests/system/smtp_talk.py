@@ -38,9 +38,10 @@ class Reply:
 class SmtpTalk:
     """One connection, greeted. Context manager."""
 
-    def __init__(self, port, hello=True):
+    def __init__(self, port, hello=True, source=None):
         self.transcript = []
-        self._sock = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
+        self._sock = socket.create_connection(
+            ("127.0.0.1", port), timeout=TIMEOUT, source_address=source and (source, 0))
         self._file = self._sock.makefile("rb")
         self.greeting = self._read()
         if hello:

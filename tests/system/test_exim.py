@@ -23,15 +23,11 @@ class EximTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.work, cls.store = harness.work_and_store(cls, exim.USER, USERS)
-        program = unpacked.find(
-            cls.work, "exim4", "exim4-daemon-heavy", ("usr/sbin/exim4",))
-        loaded = subprocess.run([program, "-bV"], capture_output=True, text=True)
-        if "cyrus_sasl" not in loaded.stdout:
-            harness.skip("this exim4 does not start, or knows no Cyrus SASL: " +
-                         (loaded.stderr.splitlines() or ["?"])[0])
-        cls.server = cls.enterClassContext(exim.Exim(
-            cls.work, program, cls.store.options(mech_list=" ".join(MECHANISMS)),
-            store.PLUGINS, REALM))
+        cls.server = exim.Exim(
+            cls.work, unpacked.find(cls.work, exim.PACKAGES),
+            cls.store.options(mech_list=" ".join(MECHANISMS)), store.PLUGINS, REALM)
+        unpacked.require_word("cyrus_sasl", cls.server.version())
+        cls.enterClassContext(cls.server)
 
     @classmethod
     def tearDownClass(cls):

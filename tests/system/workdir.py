@@ -18,13 +18,18 @@ import tempfile
 PROCESS_GROUP = "process-group"
 
 # Stops each server below the directory $1 (Postfix: configuration in NAME/config; a process group
-# only while its leader has $1 among its arguments) and removes it all.
+# only while its leader has $1 among its arguments; what has left its group, by the mounts of its own
+# namespace) and removes it all.
 GUARDIAN = """
 read -r line
 for file in "$1"/*/process-group; do
     [ -e "$file" ] || continue
     read -r leader <"$file"
     grep -q -F "$1" "/proc/$leader/cmdline" 2>/dev/null && kill -s KILL -- "-$leader"
+done
+for mounts in $(grep -l -F "${1##*/}" /proc/[0-9]*/mountinfo 2>/dev/null); do
+    process=${mounts#/proc/}
+    kill -s KILL "${process%/mountinfo}"
 done
 for config in "$1"/*/config; do
     [ -e "$config/main.cf" ] && postfix -c "$config" stop

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A real sendmail on our store: plugins initialised as root, logins two forks later as RunAsUser."""
+
+import os
+import pwd
+import unittest
+
+import exchanges
+import harness
+import sendmail
+import store
+import unpacked
+from smtp_talk import SmtpTalk
+
+REALM = "lab.test"
+USER, PASSWORD = "alice", 'Tr0ub4dor&3 "q" \\n'
+USERS = [(USER, REALM, PASSWORD)]
+MECHANISMS = exchanges.MECHANISMS + ("SCRAM-SHA-512",)
+REFUSED = "535 5.7.0 authentication failed"
+SASL_UNAVAIL = -24
+
+
+def status(pid, field):
+    """Words of a line of /proc/PID/status."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(line.split()[1:] for line in file if line.startswith(field + ":"))
+
+
+class SendmailTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.work, cls.store = harness.work_and_store(cls, sendmail.USER, USERS)
+        cls.server = sendmail.Sendmail(
+            cls.work, unpacked.find(cls.work, sendmail.PACKAGES),
+            cls.store.options(mech_list=" ".join(MECHANISMS)), store.PLUGINS, REALM)
+        unpacked.require_word("SASLv2", cls.server.version())
+        cls.enterClassContext(cls.server)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.check_log(USERS)
+
+    def connect(self):
+        return SmtpTalk(self.server.port, source=sendmail.STRANGER)
+
+    @staticmethod
+    def recipient(talk):
+        """The code of a RCPT to somebody elsewhere."""
+        talk.line("MAIL FROM:<sender@lab.test>")
+        return talk.line("RCPT TO:<somebody@relay.test>").code
+
+    def login(self, mechanism, user, password):
+        """(the reply to AUTH, the code of a RCPT after it)"""
+        with self.connect() as talk:
+            reply = exchanges.authenticate(talk, mechanism, user, password)
+            return reply, self.recipient(talk)
+
+    def test_each_mechanism_is_offered_once(self):
+        with self.connect() as talk:
+            offered = [line for line in talk.hello.text.splitlines() if "AUTH " in line]
+            self.assertEqual(sorted(offered[0].split()[1:]), sorted(MECHANISMS))
+
+    def test_every_mechanism(self):
+        for mechanism in MECHANISMS:
+            with self.subTest(mechanism):
+                reply, recipient = self.login(mechanism, USER, PASSWORD)
+                self.assertEqual((reply.code, recipient), (235, 250), reply)
+
+    def test_no_relay_without_a_login(self):
+        with self.connect() as talk:
+            self.assertEqual(self.recipient(talk), 550, talk.dialogue())
+
+    def test_refused_alike(self):
+        for mechanism in MECHANISMS:
+            with self.subTest(mechanism):
+                since = self.server.log.mark()
+                answers = set()
+                for user, password in ((USER, PASSWORD + "x"), ("nosuchuser", PASSWORD)):
+                    reply, recipient = self.login(mechanism, user, password)
+                    answers.add((reply.text, recipient))
+                self.assertEqual(len(answers), 1, answers)
+                self.assertEqual((reply.text, recipient), (REFUSED, 550), answers)
+                for reason in ("password", "unknown"):
+                    self.server.log.wait_for(
+                        f"sasl-lmdb: mech={mechanism} reason={reason} user=", since)
+
+    def test_who_looks_up(self):
+        """Neither the process that loaded the plugins nor its child, and not root."""
+        daemon = self.server.forked_pid()
+        self.assertNotEqual(daemon, self.server.process.pid)
+        since = self.server.log.mark()
+        with self.connect() as talk:
+            self.assertEqual(
+                exchanges.authenticate(talk, "SCRAM-SHA-256", USER, "wrong").code, 535)
+            line = self.server.log.wait_for("sasl-lmdb: .* reason=password", since)
+            pid = int(line[1:].split("]")[0])
+            self.assertEqual(int(status(pid, "PPid")[0]), daemon)
+            account = str(pwd.getpwnam(sendmail.USER).pw_uid)
+            self.assertEqual(status(pid, "Uid"), [account] * 4)
+        self.assertEqual(status(daemon, "Uid"), ["0"] * 4)
+
+    def test_changes_are_seen_at_once(self):
+        self.store.add("carol", REALM, "first")
+        self.assertEqual(self.login("PLAIN", "carol", "first")[0].code, 235)
+        with self.connect() as talk:
+            self.store.add("carol", REALM, "second")
+            self.assertEqual(exchanges.authenticate(talk, "PLAIN", "carol", "first").code, 535)
+            self.assertEqual(exchanges.authenticate(talk, "PLAIN", "carol", "second").code, 235)
+        self.store.delete("carol", REALM)
+
+    def check_outage(self, log):
+        """sendmail has one reply for whatever goes wrong. That it was no wrong password it is told,
+        and its log says."""
+        for mechanism in MECHANISMS:
+            with self.subTest(mechanism):
+                since = self.server.log.mark()
+                replies = {self.login(mechanism, user, PASSWORD)[0].text
+                           for user in (USER, "nosuchuser")}
+                self.assertEqual(len(replies), 1, replies)
+                self.assertEqual(min(replies), REFUSED, replies)
+                self.server.log.wait_for(
+                    rf"AUTH failure \({mechanism}\): .* \({SASL_UNAVAIL}\)", since)
+                self.server.log.wait_for(f"sasl-lmdb: mech={mechanism} reason=store ", since)
+                self.server.log.wait_for(f"sasl-lmdb: .*{log}", since)
+
+    def test_store_unreadable(self):
+        """Open in the first process, and not to be opened by those that need it."""
+        os.chown(self.store.directory, 0, 0)
+        try:
+            self.check_outage("users.mdb: user .* may not search")
+        finally:
+            self.store.give_to(sendmail.USER)
+        self.test_every_mechanism()
+
+    def test_store_missing(self):
+        aside = self.store.path + ".aside"
+        os.rename(self.store.path, aside)
+        try:
+            self.check_outage("No such file")
+        finally:
+            os.rename(aside, self.store.path)
+        self.test_every_mechanism()
+
+
+if __name__ == "__main__":
+    sendmail.require()
+    harness.run_tests()
