@@ -34,6 +34,7 @@ enum { SUFFIX_RANDOM = 8, PATH_CEILING = 4096 + 64 };
 
 struct backup {
     const struct tool *tool;
+    const char *name; /* of the file, for messages */
     int fd;
     uint64_t *accounts; /* shared with the worker */
 };
@@ -61,7 +62,7 @@ static int write_backup(void *ctx)
     progress_clear(&progress);
     store_close(store);
     if (status != AUTH_OK) {
-        tool_report(backup->tool, status, &detail, "%s", backup->tool->store_path);
+        tool_report(backup->tool, status, &detail, "%s", backup->name);
     }
     return tool_exit_code(status);
 }
@@ -106,13 +107,16 @@ static int backup_to_file(struct backup *backup, const char *name)
     int code = TOOL_DONE;
 
     if (lstat(name, &st) == 0) {
-        return tool_exit_code(
-            tool_report(backup->tool, AUTH_STORE_EXISTS, NULL, "%s exists", name));
+        tool_say(backup->tool, "%s exists already; a backup is written to a new file", name);
+        return TOOL_REFUSED;
     }
     buf_init(&temporary, PATH_CEILING);
     enum auth_status status = temporary_name(name, &temporary);
     if (status == AUTH_OK) {
-        status = file_create(buf_text(&temporary), &mode, &backup->fd, &detail);
+        status = file_create(buf_text(&temporary), &mode, &backup->fd, NULL);
+        if (status != AUTH_OK) {
+            status = file_explain("cannot create", name, errno, &detail);
+        }
     }
     if (status == AUTH_OK) {
         code = run_worker(backup);
@@ -128,7 +132,7 @@ static int backup_to_file(struct backup *backup, const char *name)
     }
     buf_release(&temporary);
     if (status != AUTH_OK) {
-        tool_report(backup->tool, status, &detail, "%s", name);
+        tool_say(backup->tool, "%s", detail_text(&detail, status));
         code = tool_exit_code(status);
     }
     return code;
@@ -137,7 +141,8 @@ static int backup_to_file(struct backup *backup, const char *name)
 static int backup(const struct tool *tool, const char *name)
 {
     bool standard_output = strcmp(name, "-") == 0;
-    struct backup backup = {tool, STDOUT_FILENO, worker_shared(sizeof *backup.accounts)};
+    struct backup backup = {tool, standard_output ? "standard output" : name, STDOUT_FILENO,
+                            worker_shared(sizeof *backup.accounts)};
 
     if (backup.accounts == NULL) {
         tool_report(tool, AUTH_NO_MEMORY, NULL, "%s", name);
@@ -167,10 +172,8 @@ static int run(struct tool *tool, int argc, char **argv)
     if (tool_next_option(tool, argc, argv, &options, &code) != TOOL_OPTIONS_END) {
         return code;
     }
-    if (optind != argc - 1) {
-        return tool_usage_error(tool, "takes one FILE, or \"-\" for standard output");
-    }
-    return backup(tool, argv[optind]);
+    const char *name = tool_file_argument(tool, argc, argv, "output");
+    return name == NULL ? TOOL_USAGE : backup(tool, name);
 }
 
 const struct verb verb_backup = {

@@ -92,7 +92,7 @@ static int check_store(void *ctx)
         status = store_check(store, &observer, &check->board->counts, &detail);
         store_close(store);
         if (status != AUTH_OK) {
-            tool_report(check->tool, status, &detail, "%s", check->tool->store_path);
+            tool_report_store(check->tool, status, &detail);
         }
     }
     check->board->finished = status == AUTH_OK;

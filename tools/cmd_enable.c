@@ -45,12 +45,15 @@ static int change(const struct tool *tool, const struct identity *who, bool disa
         return tool_exit_code(status);
     }
     status = store_change(store, who, set_disabled, &disabled, &existed, &edit, &detail);
-    store_close(store);
     if (status == AUTH_OK && !existed) {
         status = AUTH_UNKNOWN_USER;
     }
     if (status != AUTH_OK) {
-        return tool_exit_code(tool_report(tool, status, &detail, "%s@%s", who->user, who->realm));
+        names_report_account(tool, store, status, &detail, who);
+    }
+    store_close(store);
+    if (status != AUTH_OK) {
+        return tool_exit_code(status);
     }
     if (tool->json) {
         return tool_exit_code(json_result(

@@ -184,13 +184,17 @@ static enum auth_status write_accounts(struct exporting *exporting, struct store
         exporting->format->end(export);
     }
     progress_clear(&exporting->progress);
+    if (export->out == stdout && !tool_flush(export->tool)) {
+        return AUTH_UNAVAILABLE;
+    }
     if (fflush(export->out) != 0 || ferror(export->out) != 0) {
-        tool_say(export->tool, "the output: %s", strerror(errno));
+        tool_say(export->tool, "%s: %s", request->output, strerror(errno));
         return AUTH_UNAVAILABLE;
     }
     if (status != AUTH_OK) {
-        return tool_report(export->tool, status, &detail, "%s",
-                           request->user != NULL ? request->user : export->tool->store_path);
+        return request->user != NULL
+                   ? names_report_account(export->tool, store, status, &detail, who)
+                   : tool_report_store(export->tool, status, &detail);
     }
     if (request->realm != NULL && export->accounts + exporting->refused == 0) {
         tool_say(export->tool, "%s: no account in this realm", request->realm);
@@ -237,9 +241,13 @@ static enum auth_status open_output(const struct tool *tool, const struct reques
     int fd = open(request->output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
                   S_IRUSR | S_IWUSR);
     if (fd < 0) {
-        int error = errno;
-        tool_say(tool, "%s: cannot be made: %s", request->output, strerror(error));
-        return error == EEXIST ? AUTH_STORE_EXISTS : AUTH_UNAVAILABLE;
+        if (errno == EEXIST) {
+            tool_say(tool, "%s exists already; accounts are written to a new file",
+                     request->output);
+            return AUTH_STORE_EXISTS;
+        }
+        tool_say(tool, "%s: cannot be made: %s", request->output, strerror(errno));
+        return AUTH_UNAVAILABLE;
     }
     *ret = fdopen(fd, "w");
     if (*ret == NULL) {
@@ -357,6 +365,9 @@ static const char *fault(const struct request *request)
     }
     if (request->legacy && (request->format->kinds & VERIFIER_LEGACY) == 0) {
         return "--legacy: this format cannot carry legacy verifiers";
+    }
+    if (request->output != NULL && request->output[0] == '\0') {
+        return "-o: FILE is empty";
     }
     if (request->user != NULL && request->realm != NULL) {
         return "--user and --realm exclude each other";

@@ -278,10 +278,8 @@ static int run(struct tool *tool, int argc, char **argv)
     if (arguments.import.replace && arguments.import.from_line != 1) {
         return tool_usage_error(tool, "--replace takes the whole input: not with --from-line");
     }
-    if (optind != argc - 1) {
-        return tool_usage_error(tool, "takes one FILE, or \"-\" for standard input");
-    }
-    return import(tool, &arguments, argv[optind]);
+    const char *name = tool_file_argument(tool, argc, argv, "input");
+    return name == NULL ? TOOL_USAGE : import(tool, &arguments, name);
 }
 
 const struct verb verb_import = {

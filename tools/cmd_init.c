@@ -12,6 +12,7 @@
 
 #include "json_result.h"
 #include "names.h"
+#include "privilege.h"
 #include "tool.h"
 #include "view.h"
 
@@ -258,6 +259,20 @@ static void print_consequences(const struct init *init)
     printf("Keep %s out of the backups that hold %s.\n", init->create.key_path, init->create.path);
 }
 
+static const char *remedy(enum auth_status status)
+{
+    switch (status) {
+    case AUTH_STORE_EXISTS:
+        return "; init makes a new one (-f names it)";
+    case AUTH_STORE_MISSING:
+        return " (make the directory first)";
+    case AUTH_STORE_DENIED:
+        return privilege_started_as_root() ? "" : "; run this as root";
+    default:
+        return "";
+    }
+}
+
 static int create(const struct tool *tool, struct init *init)
 {
     struct detail detail = {.text = ""};
@@ -270,7 +285,8 @@ static int create(const struct tool *tool, struct init *init)
         status = give_away(init, &detail);
     }
     if (status != AUTH_OK) {
-        return tool_exit_code(tool_report(tool, status, &detail, "%s", tool->store_path));
+        tool_say(tool, "%s%s", detail_text(&detail, status), remedy(status));
+        return tool_exit_code(status);
     }
     if (tool->json) {
         return tool_exit_code(print_json(tool, init));

@@ -251,7 +251,7 @@ static int list_store(const struct tool *tool, const char *realm, bool plain)
     }
     status = collect_all(store, realm == NULL ? NULL : lower, &list, &detail);
     if (status != AUTH_OK) {
-        tool_report(tool, status, &detail, "%s", tool->store_path);
+        tool_report_store(tool, status, &detail);
         goto out;
     }
     if (realm != NULL && list.n == 0) {

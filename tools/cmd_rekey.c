@@ -173,7 +173,7 @@ static int rekey(const struct tool *tool, enum rekey_mode mode)
             status = change_keys(&rekey);
         }
         if (status != AUTH_OK) {
-            tool_report(tool, status, &rekey.detail, "%s", tool->store_path);
+            tool_report_store(tool, status, &rekey.detail);
         }
         store_close(rekey.store);
     }
@@ -193,7 +193,8 @@ static int run(struct tool *tool, int argc, char **argv)
 
     while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
         if (mode != REKEY_KEEP) {
-            return tool_usage_error(tool, "one of --prepare, --retire, --retire-now");
+            return tool_usage_error(tool,
+                                    "--prepare, --retire and --retire-now exclude each other");
         }
         mode = option == OPTION_PREPARE  ? REKEY_PREPARE
                : option == OPTION_RETIRE ? REKEY_RETIRE

@@ -101,10 +101,8 @@ static int run(struct tool *tool, int argc, char **argv)
     if (tool_next_option(tool, argc, argv, &options, &code) != TOOL_OPTIONS_END) {
         return code;
     }
-    if (optind != argc - 1) {
-        return tool_usage_error(tool, "takes one FILE, or \"-\" for standard input");
-    }
-    return restore(tool, argv[optind]);
+    const char *name = tool_file_argument(tool, argc, argv, "input");
+    return name == NULL ? TOOL_USAGE : restore(tool, name);
 }
 
 const struct verb verb_restore = {

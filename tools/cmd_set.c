@@ -128,7 +128,7 @@ static enum auth_status change(const struct tool *tool, struct store *store,
         status = AUTH_UNKNOWN_USER;
     }
     if (status != AUTH_OK) {
-        return tool_report(tool, status, &detail, "%s@%s", who->user, who->realm);
+        return names_report_account(tool, store, status, &detail, who);
     }
     if (edit.last) {
         counts->refused++;
@@ -153,7 +153,7 @@ static enum auth_status change_realm(const struct tool *tool, struct store *stor
     struct progress progress;
     enum auth_status status = store_each(store, realm, collect, &members, &detail);
     if (status != AUTH_OK) {
-        tool_report(tool, status, &detail, "%s", tool->store_path);
+        tool_report_store(tool, status, &detail);
     } else if (members.n == 0) {
         tool_say(tool, "%s: no account in this realm", realm);
         status = AUTH_UNKNOWN_USER;
@@ -184,7 +184,11 @@ static enum auth_status print_counts(const struct tool *tool, const struct count
                                      "unchanged", (json_int_t)counts->same, "refused",
                                      (json_int_t)counts->refused));
     }
-    printf("%" PRIu64 " changed, %" PRIu64 " as wanted already\n", counts->changed, counts->same);
+    printf("%" PRIu64 " changed, %" PRIu64 " as wanted already", counts->changed, counts->same);
+    if (counts->refused != 0) {
+        printf(", %" PRIu64 " refused", counts->refused);
+    }
+    putchar('\n');
     return AUTH_OK;
 }
 
@@ -273,7 +277,7 @@ static int run(struct tool *tool, int argc, char **argv)
                     : set_upgrade(tool);
     }
     if (request.setting.drop == 0 && !request.setting.set_expires) {
-        return tool_usage_error(tool, "set what? --drop, --expires or --upgrade");
+        return tool_usage_error(tool, "nothing to set: give --drop, --expires or --upgrade");
     }
     if (argc - optind != (request.realm == NULL ? 1 : 0)) {
         return tool_usage_error(tool, "takes either one USER or --realm");

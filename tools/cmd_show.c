@@ -102,7 +102,7 @@ static int show(const struct tool *tool, const struct identity *who)
     }
     status = store_get(store, who, &record, &detail);
     if (status != AUTH_OK) {
-        tool_report(tool, status, &detail, "%s@%s", who->user, who->realm);
+        names_report_account(tool, store, status, &detail, who);
         goto out;
     }
     status = view_init(&view, &record);

@@ -90,11 +90,12 @@ static int verify(const struct tool *tool, const struct identity *who)
         return tool_exit_code(status);
     }
     status = store_get(store, who, &record, &detail);
+    if (status != AUTH_OK) {
+        names_report_account(tool, store, status, &detail, who);
+    }
     /* Somebody may take a while to type: no other process has to wait for this one. */
     store_close(store);
-    if (status != AUTH_OK) {
-        tool_report(tool, status, &detail, "%s@%s", who->user, who->realm);
-    } else {
+    if (status == AUTH_OK) {
         status = ask_and_check(tool, &record);
     }
     crypto_wipe(&record, sizeof record);

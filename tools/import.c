@@ -20,8 +20,9 @@ static enum auth_status stop_reading(const struct import *import, enum auth_stat
         return status;
     }
     if (status == AUTH_UNAVAILABLE && import->source.reader.error != 0) {
-        return tool_report(import->tool, status, NULL, "%s: cannot be read (%s)",
-                           import->options->name, strerror(import->source.reader.error));
+        tool_say(import->tool, "%s: cannot be read: %s", import->options->name,
+                 strerror(import->source.reader.error));
+        return status;
     }
     return tool_report(import->tool, status, why, "%s: %s %" PRIu64, import->options->name,
                        import->options->format->unit, import->source.first);
@@ -116,7 +117,7 @@ static enum auth_status count_account(struct import *import, const struct import
     } else if (status == AUTH_UNKNOWN_USER) {
         import->counts->created++;
     } else {
-        return tool_report(import->tool, status, &detail, "%s", import->tool->store_path);
+        return tool_report_store(import->tool, status, &detail);
     }
     import_count(import->counts, before,
                  entry->password.p != NULL ? import->policy.kinds
@@ -260,7 +261,7 @@ static enum auth_status replace(struct import *import)
     enum auth_status status = store_build_begin(import->store, &import->build, &detail);
 
     if (status != AUTH_OK) {
-        return tool_report(import->tool, status, &detail, "%s", import->tool->store_path);
+        return tool_report_store(import->tool, status, &detail);
     }
     status = import_load(import);
     if (status != AUTH_OK) {
@@ -276,7 +277,7 @@ static enum auth_status replace(struct import *import)
     import->counts->created = import->counts->written;
     status = store_build_finish(import->build, &detail);
     if (status != AUTH_OK) {
-        tool_report(import->tool, status, &detail, "%s", import->tool->store_path);
+        tool_report_store(import->tool, status, &detail);
         say_how_to_go_on(import);
     }
     return status;
@@ -340,8 +341,7 @@ static enum auth_status load_strict_file(struct import *import)
     if (result == LINE_READ) {
         status = load_strict(import, &text);
     } else if (interrupt_signal == 0) {
-        tool_report(import->tool, status, NULL, "%s: cannot be read (%s)", import->options->name,
-                    strerror(error));
+        tool_say(import->tool, "%s: cannot be read: %s", import->options->name, strerror(error));
     }
     buf_release(&text);
     return status;
@@ -355,7 +355,7 @@ static enum auth_status run(struct import *import)
     struct stat file;
     enum auth_status status = store_describe(import->store, &info, &detail);
     if (status != AUTH_OK) {
-        return tool_report(import->tool, status, &detail, "%s", import->tool->store_path);
+        return tool_report_store(import->tool, status, &detail);
     }
     import->policy = info.policy;
     import->counts->before = info.accounts;

@@ -192,7 +192,11 @@ static enum auth_status read_header(struct import_source *source, struct csv *cs
 {
     enum auth_status status = next_record(source, csv, why);
     if (status != AUTH_OK) {
-        return status == AUTH_CONTINUE ? detail_set(why, AUTH_MALFORMED, "no header") : status;
+        return status == AUTH_CONTINUE
+                   ? detail_set(
+                         why, AUTH_MALFORMED,
+                         "no header: line 1 has to name the columns user, realm and password")
+                   : status;
     }
     csv->n_columns = csv->n_fields;
     for (size_t i = 0; i < csv->n_columns; i++) {

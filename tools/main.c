@@ -114,7 +114,7 @@ int main(int argc, char **argv)
         return code;
     }
     if (optind >= argc) {
-        return tool_usage_error(&tool, "which verb?");
+        return tool_usage_error(&tool, "no verb is given");
     }
     const struct verb *verb = find_verb(argv[optind]);
     if (verb == NULL) {

@@ -9,6 +9,7 @@
 enum {
     PREPARED_MAX = IDENTITY_MAX_USER + 1 + IDENTITY_MAX_REALM,
     HOST_NAME_SIZE = 1025, /* NI_MAXHOST: longer than any host name */
+    NAMESAKES_SHOWN = 3,
 };
 
 /* Which of the rules a refused name broke, for a person. */
@@ -108,6 +109,56 @@ enum auth_status names_argument(const struct tool *tool, const char *name, const
         status = tool_report(tool, status, &detail, "\"%s\"", buf_text(&shown));
         buf_release(&shown);
     }
+    return status;
+}
+
+static bool is_host_realm(const char *realm)
+{
+    char host[HOST_NAME_SIZE] = "";
+    char lower[IDENTITY_MAX_REALM + 1];
+    return gethostname(host, sizeof host - 1) == 0 && names_realm(host, lower, NULL) == AUTH_OK &&
+           strcmp(lower, realm) == 0;
+}
+
+struct namesakes {
+    const char *user;
+    struct buf text;
+    uint64_t n;
+};
+
+static enum auth_status note_namesake(void *ctx, const struct record *record)
+{
+    struct namesakes *namesakes = ctx;
+    if (strcmp(record->who.user, namesakes->user) != 0) {
+        return AUTH_OK;
+    }
+    if (namesakes->n < NAMESAKES_SHOWN) {
+        buf_put_str(&namesakes->text, namesakes->n == 0 ? "" : ", ");
+        identity_put(&namesakes->text, &record->who);
+    }
+    namesakes->n++;
+    return AUTH_OK;
+}
+
+enum auth_status names_report_account(const struct tool *tool, struct store *store,
+                                      enum auth_status status, const struct detail *detail,
+                                      const struct identity *who)
+{
+    if (status != AUTH_UNKNOWN_USER || !is_host_realm(who->realm)) {
+        return tool_report(tool, status, detail, "%s@%s", who->user, who->realm);
+    }
+    struct namesakes namesakes = {.user = who->user};
+    buf_init(&namesakes.text, NAMESAKES_SHOWN * (PREPARED_MAX + 2));
+    if (store_each(store, NULL, note_namesake, &namesakes, NULL) != AUTH_OK || namesakes.n == 0) {
+        tool_say(tool,
+                 "%s@%s: no such user (the realm is this host's name; USER@REALM names another)",
+                 who->user, who->realm);
+    } else {
+        tool_say(tool, "%s@%s: no such user, but there is %s%s: name the realm", who->user,
+                 who->realm, buf_text(&namesakes.text),
+                 namesakes.n > NAMESAKES_SHOWN ? ", ..." : "");
+    }
+    buf_release(&namesakes.text);
     return status;
 }
 

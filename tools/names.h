@@ -33,6 +33,15 @@ MUST_USE enum auth_status names_argument(const struct tool *tool, const char *na
                                          struct identity *ret);
 
 /*
+ * Says why a verb cannot do with an account what it should. Where it is not there, and its realm is
+ * this host's name because nobody said another, the namesakes in other realms are named; that reads
+ * the whole store. Returns status.
+ */
+enum auth_status names_report_account(const struct tool *tool, struct store *store,
+                                      enum auth_status status, const struct detail *detail,
+                                      const struct identity *who);
+
+/*
  * The arguments of a verb for one account: -u REALM, and USER or USER@REALM. hint: what the usage
  * error says. False, with the exit status in *ret_code, when the verb is not to go on.
  */

@@ -13,8 +13,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool started_as_root;
+
+bool privilege_started_as_root(void)
+{
+    return started_as_root;
+}
+
 void privilege_confine(void)
 {
+    started_as_root = geteuid() == 0;
     umask(S_IRWXG | S_IRWXO);
     const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);

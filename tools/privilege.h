@@ -5,6 +5,7 @@
 #ifndef SASL_LMDB_PRIVILEGE_H
 #define SASL_LMDB_PRIVILEGE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/detail.h"
@@ -15,6 +16,9 @@
  * user looking into memory, new files for their owner alone.
  */
 void privilege_confine(void);
+
+/* Whether root called privilege_confine(), whoever this process is by now. */
+bool privilege_started_as_root(void);
 
 /*
  * Started as root on a store that belongs to somebody else: becomes that user and the data file's

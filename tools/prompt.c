@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "engine/identity.h"
 
 enum { CHUNK = 4096 }; /* bytes read at once; a terminal's longest line (N_TTY_BUF_SIZE) */
 
@@ -121,6 +122,15 @@ static int prompt_fd(void)
     return flags >= 0 && (flags & O_ACCMODE) == O_RDWR ? STDIN_FILENO : STDERR_FILENO;
 }
 
+/* Whether all of it was taken. */
+static enum auth_status taken(const struct buf *password, struct detail *detail)
+{
+    enum auth_status status = buf_status(password);
+    return status == AUTH_TOO_LONG
+               ? detail_set(detail, status, "too long: %d bytes at most", IDENTITY_MAX_PASSWORD)
+               : status;
+}
+
 static enum auth_status read_failed(struct detail *detail)
 {
     return detail_set(detail, AUTH_UNAVAILABLE, "cannot read the password: %s", strerror(errno));
@@ -156,7 +166,7 @@ static enum auth_status ask_once(const char *prompt, struct buf *ret, struct det
         write_all(prompt_fd(), "\n");
     }
     buf_put(ret, chunk, (size_t)n);
-    status = buf_status(ret);
+    status = taken(ret, detail);
 
 out:
     crypto_wipe(chunk, sizeof chunk);
@@ -203,7 +213,7 @@ enum auth_status prompt_pipe(struct buf *ret, struct detail *detail)
             break;
         }
         buf_put(ret, chunk, found ? end : (size_t)n);
-        status = buf_status(ret);
+        status = taken(ret, detail);
         if (status != AUTH_OK || found || n == 0) {
             break;
         }

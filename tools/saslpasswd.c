@@ -104,7 +104,8 @@ static enum auth_status take_password(const struct tool *tool, const struct requ
         return tool_report(tool, status, &detail, "password");
     }
     if (ret->n == 0) {
-        return tool_report(tool, AUTH_BAD_PASSWORD, NULL, "the password is empty");
+        tool_say(tool, "the password is empty");
+        return AUTH_BAD_PASSWORD;
     }
     return ask ? ask_again(tool, ret) : AUTH_OK;
 }
@@ -130,7 +131,7 @@ static enum auth_status make_verifiers(const struct tool *tool, struct store *st
     struct store_info info;
     enum auth_status status = store_describe(store, &info, &detail);
     if (status != AUTH_OK) {
-        return tool_report(tool, status, &detail, "%s", tool->store_path);
+        return tool_report_store(tool, status, &detail);
     }
     tool_note_refused(tool, &info.policy);
     status = verifier_make(who, password, &info.policy, ret);

@@ -64,7 +64,7 @@ enum auth_status tickets_prepare(const struct tool *tool)
         status = ticket_file_make(tool->store_path, uid, NULL, &detail);
     }
     free(path);
-    return status == AUTH_OK ? status : tool_report(tool, status, &detail, "--upgrade");
+    return status == AUTH_OK ? status : tool_report_store(tool, status, &detail);
 }
 
 /* The pair of the newest private key. The file itself serves as lock: no server can open it. */
@@ -112,7 +112,7 @@ enum auth_status tickets_announce(const struct tool *tool, struct store *store)
         status = store_set_ticket_key(store, key, &detail);
     }
     crypto_wipe(&opener, sizeof opener);
-    return status == AUTH_OK ? status : tool_report(tool, status, &detail, "--upgrade");
+    return status == AUTH_OK ? status : tool_report_store(tool, status, &detail);
 }
 
 /* One run over the file. */
@@ -377,7 +377,7 @@ enum auth_status tickets_take(const struct tool *tool, struct store *store,
         status = take(tool, &taking, true);
         ticket_file_close(&taking.file);
     }
-    return status == AUTH_OK ? status : tool_report(tool, status, &taking.detail, "--upgrade");
+    return status == AUTH_OK ? status : tool_report_store(tool, status, &taking.detail);
 }
 
 void tickets_take_some(const struct tool *tool, struct store *store)

@@ -112,6 +112,33 @@ enum auth_status tool_report(const struct tool *tool, enum auth_status status,
     return status;
 }
 
+/* What somebody can do who reads that the store or its key is not to be had. */
+static const char *remedy(const struct tool *tool, enum auth_status status)
+{
+    switch (status) {
+    case AUTH_STORE_MISSING:
+        return access(tool->store_path, F_OK) == 0
+                   ? ""
+                   : " (\"sasl-lmdb init\" makes a store, -f names another)";
+    case AUTH_KEY_MISSING:
+        return " (-k names another; without its key a store cannot be read)";
+    case AUTH_STORE_DENIED:
+        return privilege_started_as_root() ? "" : "; run this as root";
+    default:
+        return "";
+    }
+}
+
+enum auth_status tool_report_store(const struct tool *tool, enum auth_status status,
+                                   const struct detail *detail)
+{
+    if (detail->text[0] == '\0') {
+        return tool_report(tool, status, NULL, "store %s", tool->store_path);
+    }
+    tool_say(tool, "%s%s", detail->text, remedy(tool, status));
+    return status;
+}
+
 void tool_say(const struct tool *tool, const char *format, ...)
 {
     char text[MESSAGE_MAX];
@@ -191,6 +218,19 @@ int tool_next_option(struct tool *tool, int argc, char **argv, const struct tool
     }
 }
 
+const char *tool_file_argument(const struct tool *tool, int argc, char **argv, const char *stream)
+{
+    if (optind != argc - 1) {
+        tool_usage_error(tool, "takes one FILE, or \"-\" for standard %s", stream);
+        return NULL;
+    }
+    if (argv[optind][0] == '\0') {
+        tool_usage_error(tool, "FILE is empty");
+        return NULL;
+    }
+    return argv[optind];
+}
+
 bool tool_decimal(const char *text, uint32_t min, uint32_t max, uint32_t *ret)
 {
     struct slice rest = slice_str(text);
@@ -207,13 +247,13 @@ enum auth_status tool_open_store_only(const struct tool *tool, bool writable, st
     struct detail detail = {.text = ""};
     enum auth_status status = privilege_become_owner(tool->store_path, &detail);
     if (status != AUTH_OK) {
-        return tool_report(tool, status, &detail, "%s", tool->store_path);
+        return tool_report_store(tool, status, &detail);
     }
     const struct store_options options = {
         .path = tool->store_path, .key_path = tool->key_path, .writable = writable};
     status = store_open(&options, ret, &detail);
     if (status != AUTH_OK) {
-        return tool_report(tool, status, &detail, "%s", tool->store_path);
+        return tool_report_store(tool, status, &detail);
     }
     /* What a killed restore or rekey left behind. If it stays, it only takes room. */
     if (writable && store_sweep(*ret, NULL) != AUTH_OK) {
@@ -238,9 +278,13 @@ const char *tool_plural(uint64_t n)
 
 bool tool_flush(const struct tool *tool)
 {
+    static bool told;
     if (fflush(stdout) == 0 && ferror(stdout) == 0) {
         return true;
     }
-    tool_say(tool, "standard output: %s", strerror(errno));
+    if (!told) {
+        tool_say(tool, "standard output: %s", strerror(errno));
+    }
+    told = true;
     return false;
 }

@@ -78,6 +78,13 @@ enum auth_status tool_report(const struct tool *tool, enum auth_status status,
                              const struct detail *detail, const char *what, ...)
     __attribute__((format(printf, 4, 5)));
 
+/*
+ * The same for the store or its key, whose names the detail holds already; in the end what to do,
+ * where that is known.
+ */
+enum auth_status tool_report_store(const struct tool *tool, enum auth_status status,
+                                   const struct detail *detail);
+
 /* "program: verb: text" on standard error. */
 void tool_say(const struct tool *tool, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -125,6 +132,12 @@ int tool_next_option(struct tool *tool, int argc, char **argv, const struct tool
 /* Says what getopt_long() stopped at; code is the ':' or '?' it returned. Returns TOOL_USAGE. */
 int tool_option_error(const struct tool *tool, int argc, char **argv, int code);
 
+/*
+ * The one argument of a verb that reads or writes a file; NULL after a usage error. stream is what
+ * "-" stands for.
+ */
+const char *tool_file_argument(const struct tool *tool, int argc, char **argv, const char *stream);
+
 /* A decimal number min..max, nothing before or after it. False otherwise. */
 MUST_USE bool tool_decimal(const char *text, uint32_t min, uint32_t max, uint32_t *ret);
 
@@ -143,7 +156,7 @@ MUST_USE enum auth_status tool_open_store_only(const struct tool *tool, bool wri
 /* What a noun behind this number ends in: "" for 1, else "s". */
 const char *tool_plural(uint64_t n);
 
-/* Flushes standard output. False, with a message, if anything written was lost. */
+/* Flushes standard output. False, with one message, if anything written was lost. */
 MUST_USE bool tool_flush(const struct tool *tool);
 
 /*

@@ -76,12 +76,14 @@ static enum auth_status explain_denied(const char *what, const char *path, struc
     }
     return detail_set(
         detail, AUTH_STORE_DENIED,
-        "%s %s: access denied to user %u, group %u (the file has mode %04o, owner %u, group %u)",
-        what, path, (unsigned)geteuid(), (unsigned)getegid(), (unsigned)(st.st_mode & 07777),
+        "%s %s: access denied to user %u, group %u (it has mode %04o, owner %u, group %u)", what,
+        path, (unsigned)geteuid(), (unsigned)getegid(), (unsigned)(st.st_mode & 07777),
         (unsigned)st.st_uid, (unsigned)st.st_gid);
 }
 
-enum auth_status file_explain(const char *what, const char *path, int error, struct detail *detail)
+/* errno is error already. */
+static enum auth_status explain(const char *what, const char *path, int error,
+                                struct detail *detail)
 {
     enum auth_status status = AUTH_UNAVAILABLE;
 
@@ -112,8 +114,15 @@ enum auth_status file_explain(const char *what, const char *path, int error, str
     default:
         break;
     }
-    errno = error;
     return detail_set(detail, status, "%s %s: %m", what, path);
+}
+
+enum auth_status file_explain(const char *what, const char *path, int error, struct detail *detail)
+{
+    errno = error;
+    enum auth_status status = explain(what, path, error, detail);
+    errno = error;
+    return status;
 }
 
 /* Owner before mode, since a change of owner may clear mode bits. */

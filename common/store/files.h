@@ -74,7 +74,7 @@ int file_access(const char *path, int access);
 
 /*
  * Puts errno value error for path into words; names the directory that may not be searched, or the
- * mode and owner that stand in the way. Returns a status fit for it.
+ * mode and owner that stand in the way. Returns a status fit for it, and leaves error in errno.
  */
 enum auth_status file_explain(const char *what, const char *path, int error, struct detail *detail);
 

@@ -74,7 +74,7 @@ static enum auth_status find_backup_key(struct restore *restore, const struct st
         buf_put_hex(&text, meta->store_id, sizeof meta->store_id);
         status = detail_set(restore->detail, AUTH_KEY_WRONG,
                             "the backup was made under key %u of the store with id %s, and %s does "
-                            "not have that key",
+                            "not have that key: add its line from the key file of that time",
                             (unsigned)meta->key_id, buf_text(&text), restore->store->key_path);
         buf_release(&text);
     }

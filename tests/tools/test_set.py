@@ -95,7 +95,7 @@ class Set(toolkit.ToolTest):
             result = self.store.tool("set", "--drop", "legacy", *arguments)
             self.assert_one_line(result, 1)
         for arguments, word in (
-            ([], "set what"), (["alice@a.example"], "set what"), (["--drop", "legacy"], "USER"),
+            ([], "nothing to set"), (["alice@a.example"], "nothing to set"), (["--drop", "legacy"], "USER"),
             (["--drop", "legacy", "a", "b"], "USER"),
             (["--drop", "legacy", "--realm", "a.example", "alice"], "USER"),
             (["--drop", "", "alice"], "verifier"), (["--drop", "plain", "alice"], "plain"),

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is said when something is wrong, to the letter: the thing, why, and what to do."""
+
+import os
+import socket
+import subprocess
+
+import toolkit
+
+HOST = socket.gethostname().lower()
+SEE = ': see "sasl-lmdb {verb} --help"'
+NO_STORE = '("sasl-lmdb init" makes a store, -f names another)'
+NO_KEY = "(-k names another; without its key a store cannot be read)"
+NOBODY = 65534
+NOT_A_REALM = "not a realm: empty, or holds '@', a space or a control character"
+FORMATS = "tsv, csv, jsonl, sasldb, dovecot, htpasswd, shadow, ldif"
+MISSING = "No such file or directory"
+
+# Arguments of sasl-lmdb in a directory with a store u, its key k, another store's key k2, its
+# backup good, an empty file, a text and a directory d; the exit status; the message.
+SAID = [
+    # The store and its key.
+    ("-f none -k k list", 3, f"store none: {MISSING} {NO_STORE}"),
+    ("-f none -k k check", 3, f"store none: {MISSING} {NO_STORE}"),
+    ("-f none -k k backup new", 3, f"store none: {MISSING} {NO_STORE}"),
+    ("-f none -k k rekey", 3, f"store none: {MISSING} {NO_STORE}"),
+    ("-f none -k k restore good", 3, f"store none: {MISSING} {NO_STORE}"),
+    ("-f none -k k import --format tsv text", 3, f"store none: {MISSING} {NO_STORE}"),
+    ("-f none -k k set --upgrade", 3, f"store none: {MISSING} {NO_STORE}"),
+    ("-f no/u -k k list", 3, f"store no/u: {MISSING} {NO_STORE}"),
+    ("-f text/u -k k list", 3, f"store text/u: Not a directory {NO_STORE}"),
+    ("-f d -k k list", 3, "{here}/d is not a store of sasl-lmdb: not a regular file"),
+    ("-f empty -k k list", 3, "{here}/empty is not a store of sasl-lmdb: it is empty"),
+    ("-f text -k k list", 3, "{here}/text is not a store of sasl-lmdb"),
+    ("-f u -k none list", 3, f"key file none: {MISSING} {NO_KEY}"),
+    ("-f u -k no/k list", 3, f"key file no/k: {MISSING} {NO_KEY}"),
+    ("-f u -k d list", 3, "key file d: not a regular file"),
+    ("-f u -k text list", 3, 'key file text, line 1: not "id store-id key"'),
+    ("-f u -k open list", 3, "key file open has mode 0644 and group {gid}, so others may read it: "
+                             "chmod 0600 open"),
+    ("-f u -k k2 list", 3, "store {here}/u (id {id}) wants key 1: it is not in k2"),
+    ("-f u -k k2 rekey", 3, "store {here}/u (id {id}) wants key 1: it is not in k2"),
+    # Accounts and realms.
+    ("show bob@c.example", 1, "bob@c.example: no such user"),
+    ("disable -u c.example bob", 1, "bob@c.example: no such user"),
+    ("set --drop legacy bob@c.example", 1, "bob@c.example: no such user"),
+    ("show carol", 1, "carol@{host}: no such user (the realm is this host's name; USER@REALM "
+                      "names another)"),
+    ("show bob", 1, "bob@{host}: no such user, but there is bob@a.example: name the realm"),
+    ("verify bob", 1, "bob@{host}: no such user, but there is bob@a.example: name the realm"),
+    ("enable bob", 1, "bob@{host}: no such user, but there is bob@a.example: name the realm"),
+    ("set --expires never bob", 1,
+     "bob@{host}: no such user, but there is bob@a.example: name the realm"),
+    ("export --format jsonl --user bob", 1,
+     "bob@{host}: no such user, but there is bob@a.example: name the realm"),
+    ("list --realm c.example", 1, "c.example: no account in this realm"),
+    ("set --realm c.example --drop legacy", 1, "c.example: no account in this realm"),
+    ("export --format jsonl --realm c.example", 1, "c.example: no account in this realm"),
+    ("list --realm a@b", 1, f"--realm: {NOT_A_REALM}"),
+    ("show a@b@c", 1, '"a@b@c": a name holds one \'@\' at most'),
+    ("show @b", 1, '"@b": the user name is empty'),
+    # Files.
+    ("backup good", 1, "good exists already; a backup is written to a new file"),
+    ("backup d", 1, "d exists already; a backup is written to a new file"),
+    ("backup no/b", 3, f"cannot create no/b: {MISSING}"),
+    ("restore none", 3, f"none: cannot be opened: {MISSING}"),
+    ("restore d", 3, "d: nothing was changed: cannot read the backup: Is a directory"),
+    ("restore empty", 1, "empty: nothing was changed: this is no backup of sasl-lmdb"),
+    ("restore text", 1, "text: nothing was changed: this is no backup of sasl-lmdb"),
+    ("restore u", 1, "u: nothing was changed: this is no backup of sasl-lmdb"),
+    ("restore half", 1, "half: nothing was changed: the backup is damaged: it ends too early"),
+    ("-f u2 -k k2 restore good", 3,
+     "good: nothing was changed: the backup was made under key 1 of the store with id {id}, and k2 "
+     "does not have that key: add its line from the key file of that time"),
+    ("import --format tsv none", 3, f"none: cannot be opened: {MISSING}"),
+    ("import --format sasldb none", 3, f"none: cannot be opened: {MISSING}"),
+    ("import --format csv d", 3, "d: cannot be read: Is a directory"),
+    ("import --format sasldb d", 3, "d: cannot be read: Is a directory"),
+    ("import --format tsv --strict d", 3, "d: cannot be read: Is a directory"),
+    ("import --format csv empty", 1,
+     "empty: no header: line 1 has to name the columns user, realm and password"),
+    ("import --format sasldb text", 1,
+     "text: neither a sasldb nor what db_dump or gdbm_dump make of one"),
+    ("import --format tsv --replace empty", 1, "empty holds no account: nothing was replaced"),
+    ("export --format jsonl -o good", 1, "good exists already; accounts are written to a new file"),
+    ("export --format jsonl -o d", 1, "d exists already; accounts are written to a new file"),
+    ("export --format jsonl -o no/e", 3, f"no/e: cannot be made: {MISSING}"),
+    ("-f u -k k3 init", 1, "u exists already; init makes a new one (-f names it)"),
+    ("-f d -k k3 init", 1, "d exists already; init makes a new one (-f names it)"),
+    ("-f no/u -k k3 init", 3, f"directory no: {MISSING} (make the directory first)"),
+    ("-f u3 -k no/k init", 3,
+     f"directory of the key file no: {MISSING} (make the directory first)"),
+    ("-f u3 -k d init", 3, "key file d: not a regular file"),
+    # Usage.
+    ("", 2, "no verb is given" + SEE),
+    ("frobnicate", 2, '"frobnicate" is not a verb' + SEE),
+    ("--frobnicate", 2, "--frobnicate is not an option of this command" + SEE),
+    ("list --frobnicate", 2, "--frobnicate is not an option of this command" + SEE),
+    ("list --realm", 2, "--realm needs a value" + SEE),
+    ("list a.example", 2, "takes no arguments (a realm goes behind --realm)" + SEE),
+    ("show", 2, "takes one argument, USER or USER@REALM" + SEE),
+    ("show a b", 2, "takes one argument, USER or USER@REALM" + SEE),
+    ("verify a b", 2, "takes one argument, USER or USER@REALM; the password is asked for" + SEE),
+    ("set bob", 2, "nothing to set: give --drop, --expires or --upgrade" + SEE),
+    ("set --drop legacy", 2, "takes either one USER or --realm" + SEE),
+    ("set --drop md5 bob", 2, '--drop: "md5" is not a verifier' + SEE),
+    ("set --expires 2026-02-30 bob", 2,
+     "--expires takes 2026-12-31, 2026-12-31T18:00:00Z or never" + SEE),
+    ("set --upgrade bob", 2, "--upgrade is about no account in particular" + SEE),
+    ("import text", 2, "--format is missing" + SEE),
+    ("import --format xml text", 2, f'--format: "xml" is not one of {FORMATS}' + SEE),
+    ("import --format tsv", 2, 'takes one FILE, or "-" for standard input' + SEE),
+    ("import --format tsv --from-line 0 text", 2, "--from-line takes a number from 1 on" + SEE),
+    ("import --format tsv --replace --from-line 2 text", 2,
+     "--replace takes the whole input: not with --from-line" + SEE),
+    ("export", 2, "--format is missing" + SEE),
+    ("export --format xml", 2, '--format: "xml" is not one of jsonl, dovecot, ldif, sql' + SEE),
+    ("export --format ldif", 2, "--base is missing: the entry that the accounts go under" + SEE),
+    ("export --format jsonl --user a --realm b", 2, "--user and --realm exclude each other" + SEE),
+    ("export --format jsonl --legacy", 2,
+     "--legacy says which secrets; it goes with --with-secrets" + SEE),
+    ("backup", 2, 'takes one FILE, or "-" for standard output' + SEE),
+    ("restore", 2, 'takes one FILE, or "-" for standard input' + SEE),
+    ("rekey --prepare --retire", 2,
+     "--prepare, --retire and --retire-now exclude each other" + SEE),
+    ("init --iterations 1", 2, "--iterations takes a number from 4096 to 10000000" + SEE),
+    ("init --verifiers md5", 2, '--verifiers: "md5" is not a kind of verifier' + SEE),
+    ("init --group no-such-group", 2, '--group: there is no group "no-such-group"' + SEE),
+    ("init --owner no-such-user", 2, '--owner: there is no user "no-such-user"' + SEE),
+    ("init --digest-realm a@b", 2, f"--digest-realm: {NOT_A_REALM}" + SEE),
+    ("init store", 2, "takes no arguments" + SEE),
+    ("doctor a/b", 2, '"a/b" is not a service\'s name' + SEE),
+    ("probe", 2, "takes HOST[:PORT] and perhaps USER; the password is asked for" + SEE),
+]
+
+# The same of saslpasswd-lmdb, with what it reads.
+PASSWD = [
+    ("-f none -k k -p a@b", b"pw", 1, f"store none: {MISSING} {NO_STORE}"),
+    ("-f u -k none -p a@b", b"pw", 1, f"key file none: {MISSING} {NO_KEY}"),
+    ("-p a@b", b"", 7, "the password is empty"),
+    ("-p a@b", b"a\0b", 7, "a@b: the password holds a NUL byte"),
+    ("-p a@b", b"\xff", 7, "a@b: the password is not UTF-8"),
+    ("-p a@b", b"x" * 1025, 7, "password: too long: 1024 bytes at most"),
+    ("-p a@b", b"one\ntwo\n", 7,
+     "password: standard input holds more than one line; a password is one line"),
+    ("-p a@b@c", b"pw", 7, '"a@b@c": a name holds one \'@\' at most'),
+]
+
+
+class Messages(toolkit.ToolTest):
+    def setUp(self):
+        super().setUp()
+        self.directory = os.path.realpath(self.directory)
+        self.store = self.new_store(name="u", key="k")
+        self.new_store(name="u2", key="k2")
+        for name in ("bob@a.example", "alice@a.example"):
+            self.set_password(self.store, name, b"secret")
+        self.assertEqual(self.store.tool("backup", self.path("good")).status, 0)
+        self.file("half", toolkit.contents(self.path("good"))[:-100])
+        self.file("empty", b"")
+        self.file("text", b"text\n")
+        self.file("open", toolkit.contents(self.store.key), mode=0o644)
+        os.mkdir(self.path("d"))
+        self.fields = {
+            "here": self.directory,
+            "host": HOST,
+            "gid": os.stat(self.path("open")).st_gid,
+            "id": toolkit.contents(self.store.key).split()[1].decode(),
+        }
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def said(self, program, words, stdin=b"", **keywords):
+        """The exit status and what a program says in this directory, on its store."""
+        if "-f" not in words:
+            words = ["-f", "u", "-k", "k", *words]
+        result = toolkit.run([program, *words], stdin, cwd=self.directory, **keywords)
+        self.assertEqual(result.out, b"", words)
+        return result.status, result.err.decode()
+
+    def test_sasl_lmdb(self):
+        for line, status, message in SAID:
+            words = line.split()
+            verb = next((w for w in words if w.isalpha() and words.index(w) in (0, 4)), "")
+            verb = "" if verb == "frobnicate" else verb
+            expected = "sasl-lmdb: " + (verb + ": " if verb else "") + message + "\n"
+            expected = expected.format(**self.fields, verb=verb).replace("lmdb  --", "lmdb --")
+            if line.endswith(" d") and "import" in line and "tsv" in line and "strict" not in line:
+                expected += "sasl-lmdb: import: nothing was stored\n"
+            with self.subTest(line):
+                self.assertEqual(self.said(toolkit.TOOL, words), (status, expected))
+
+    def test_saslpasswd_lmdb(self):
+        for line, stdin, status, message in PASSWD:
+            with self.subTest(line):
+                self.assertEqual(self.said(toolkit.PASSWD, line.split(), stdin),
+                                 (status, f"saslpasswd-lmdb: {message}\n"))
+
+    def test_empty_names_of_files(self):
+        for words, message in (
+            (["backup", ""], "FILE is empty"),
+            (["restore", ""], "FILE is empty"),
+            (["import", "--format", "tsv", ""], "FILE is empty"),
+            (["export", "--format", "jsonl", "-o", ""], "-o: FILE is empty"),
+        ):
+            expected = f'sasl-lmdb: {words[0]}: {message}: see "sasl-lmdb {words[0]} --help"\n'
+            self.assertEqual(self.said(toolkit.TOOL, words), (2, expected))
+
+    def test_namesakes_are_named_up_to_three(self):
+        for realm in "bcde":
+            self.set_password(self.store, f"alice@{realm}.example", b"secret")
+        status, said = self.said(toolkit.TOOL, ["show", "alice"])
+        self.assertEqual(status, 1)
+        self.assertRegex(said, rf"^sasl-lmdb: show: alice@{HOST}: no such user, but there is "
+                               r"(alice@[a-e]\.example, ){3}\.\.\.: name the realm\n$")
+
+    def test_full(self):
+        """Whatever can be written to /dev/full."""
+        for words in (["backup", "-"], ["export", "--format", "jsonl"], ["list"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run(self.store.command(*words), stdout=full,
+                                      stderr=subprocess.PIPE, timeout=toolkit.SECONDS, check=False)
+            what = "standard output: " + ("cannot write the backup: " if "-" in words else "")
+            self.assertEqual((done.returncode, done.stderr.decode()),
+                             (3, f"sasl-lmdb: {words[0]}: {what}No space left on device\n"))
+
+    def test_somebody_else(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become somebody else")
+        os.chmod(self.directory, 0o755)
+        who = f"user {NOBODY}, group {NOBODY}"
+        denied = f"store {self.directory}/u: access denied to {who} (it has mode 0600, owner 0, " \
+                 "group 0); run this as root"
+        nobody = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        for words, message in (
+            (["list"], denied),
+            (["check"], denied),
+            (["rekey"], denied),
+            (["disable", "bob@a.example"], denied),
+            (["restore", "good"], "good: cannot be opened: Permission denied"),
+            (["backup", "b"], f"cannot create b: user {NOBODY} may not make files in its "
+                              "directory"),
+            (["export", "--format", "jsonl", "-o", "e"], "e: cannot be made: Permission denied"),
+            (["-f", "u4", "-k", "k4", "init"],
+             f"directory .: access denied to {who} (it has mode 0755, owner 0, group 0); run this "
+             "as root"),
+        ):
+            verb = words[4] if words[0] == "-f" else words[0]
+            self.assertEqual(self.said(toolkit.TOOL, words, **nobody),
+                             (1 if verb == "x" else 3, f"sasl-lmdb: {verb}: {message}\n"))
+        self.assertEqual(self.said(toolkit.PASSWD, ["-p", "a@b"], b"pw", **nobody),
+                         (1, f"saslpasswd-lmdb: {denied}\n"))
+
+
+if __name__ == "__main__":
+    toolkit.main()
