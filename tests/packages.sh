@@ -28,7 +28,9 @@ SYSTEM_TEST_PACKAGES=(
 
 # What only some tests need, which are skipped by name without it.
 OPTIONAL_PACKAGES=(
-    fail2ban subversion libsasl2-modules-gssapi-mit
+    fail2ban subversion
+    # Beside Kerberos, and a realm to log in with.
+    libsasl2-modules-gssapi-mit krb5-kdc krb5-admin-server krb5-user
     # The manual pages, and what brings in and takes out other formats.
     mandoc groff-base gdbmtool db-util lmdb-utils dovecot-core
     libsasl2-modules-ldap postgresql libsasl2-modules-sql

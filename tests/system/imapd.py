@@ -71,11 +71,13 @@ def require(*programs):
 
 class Imapd(Daemon):
     """sasl: option -> value, without the sasl_ that imapd.conf wants. services: names out of
-    SERVICES; `port` is the first one's. options: further lines of imapd.conf."""
+    SERVICES; `port` is the first one's. options: further lines of imapd.conf. env: further variables
+    of its environment."""
 
     def __init__(self, work, sasl, plugin_path, name="imapd", options=None,
-                 services=("imap",)):
+                 services=("imap",), env=None):
         super().__init__(work, name, plugin_path)
+        self.env = env or {}
         self.sasl = sasl
         self.services = services
         self.options = options or {}
@@ -107,6 +109,9 @@ class Imapd(Daemon):
         with open(os.path.join(self.base, "cyrus.conf"), "w", encoding="utf-8") as file:
             file.write(CYRUS_CONF.format(bin=BIN, base=self.base, services=lines))
 
+    def environment(self):
+        return {**super().environment(), **self.env}
+
     def command(self):
         return [f"{BIN}/master", "-C", f"{self.base}/imapd.conf", "-M", f"{self.base}/cyrus.conf",
                 "-p", f"{self.base}/run/master.pid", "-D"]
@@ -116,11 +121,12 @@ class Imapd(Daemon):
                    for service, port in self.ports.items() if service != "imaps")
 
 
-def imtest(port, mechanism, user, password, plugin_path, lines, *options):
-    """Runs imtest with these lines as its user's input; returns (exit status, what it printed)."""
+def imtest(port, mechanism, user, password, plugin_path, lines, *options, env=None):
+    """Runs imtest with these lines as its user's input; returns (exit status, what it printed). env:
+    further variables of its environment."""
     result = subprocess.run(
         [f"{BIN}/imtest", "-p", str(port), "-m", mechanism, "-a", user, "-u", user, "-w", password,
          *options, "127.0.0.1"],
         input="".join(line + "\r\n" for line in lines).encode(), capture_output=True, timeout=60,
-        env={**os.environ, "SASL_PATH": plugin_path})
+        env={**os.environ, "SASL_PATH": plugin_path, **(env or {})})
     return result.returncode, (result.stdout + result.stderr).decode("utf-8", "backslashreplace")

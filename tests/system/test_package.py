@@ -13,10 +13,12 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import exchanges
 import harness
+import pluginset
 import store
 import throwaway
 import workdir
@@ -28,10 +30,8 @@ BUILD = os.environ["SASL_LMDB_BUILD"]
 CMAKE = os.environ["SASL_LMDB_CMAKE"]
 NAME = "sasl-lmdb"
 STOCK_PACKAGE = "libsasl2-modules"
-DIVERTED = ("libplain.so", "liblogin.so", "libcrammd5.so", "libdigestmd5.so", "libscram.so")
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5",
               "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")
-NOT_OURS = ("SCRAM-SHA-224", "SCRAM-SHA-384")
 STORE = "/var/lib/sasl-lmdb/users.mdb"
 LOCK = STORE + "-lock"
 KEY = "/etc/sasl-lmdb/key"
@@ -81,10 +81,17 @@ def picture(directory):
     return entries
 
 
-def mechanisms():
+def mechanisms(*variables):
     """(server side, client side): the mechanisms that libsasl2 has, in its order, with repeats."""
-    text = must("saslpluginviewer", "-s") + "\0" + must("saslpluginviewer", "-c")
-    return tuple(re.findall(r"SASL mechanism: ([^,]+),", side) for side in text.split("\0"))
+    sides = [must("env", *variables, "saslpluginviewer", side) for side in ("-s", "-c")]
+    return [re.findall(r"SASL mechanism: ([^,]+),", side) for side in sides]
+
+
+def ordered(directory):
+    """The same, with nothing left to the order in which a file system lists a directory."""
+    with tempfile.TemporaryDirectory() as links:
+        pluginset.link(links, glob.glob(f"{directory}/*.so"))
+        return mechanisms(f"SASL_PATH={links}")
 
 
 def diversions():
@@ -140,6 +147,7 @@ class PackageCase(unittest.TestCase):
         cls.directory = plugin_directory()
         cls.stock = picture(cls.directory)
         cls.offered = mechanisms()
+        cls.ordered = ordered(cls.directory)
 
     def tearDown(self):
         if state_of():
@@ -161,20 +169,18 @@ class PackageCase(unittest.TestCase):
         self.assertEqual(mechanisms(), self.offered)
 
     def check_ours(self):
-        """All five diverted, ours in their place, each mechanism once, the others as they were."""
+        """All five diverted, ours in their place, each mechanism once, in the order there was."""
         self.assertEqual(state_of(), "installed")
         self.assertEqual(diversions(), {
-            self.plugin(name): self.plugin(name) + ".distrib" for name in DIVERTED})
+            self.plugin(name): self.plugin(name) + ".distrib" for name in pluginset.REPLACED})
         now = picture(self.directory)
-        for name in DIVERTED:
+        for name in pluginset.REPLACED:
             self.assertIn(b"@(#)sasl-lmdb plugin ", now[name][-1], name)
             self.assertEqual(now[name + ".distrib"], self.stock[name])
-        for before, after in zip(self.offered, mechanisms()):
-            for mechanism in MECHANISMS:
-                self.assertEqual(after.count(mechanism), 1, (mechanism, after))
-            self.assertEqual(
-                [m for m in after if m not in MECHANISMS],
-                [m for m in before if m not in MECHANISMS + NOT_OURS])
+        for side in mechanisms():
+            self.assertEqual([side.count(m) for m in MECHANISMS], [1] * len(MECHANISMS), side)
+        for before, after in zip(self.ordered, ordered(self.directory)):
+            self.assertEqual(after, [m for m in before if m not in pluginset.STOCK_ONLY])
 
     def install(self, deb=None):
         return must("dpkg", "-i", deb or self.deb)
@@ -406,7 +412,7 @@ class StockPackage(PackageCase):
         self.check_ours()
         must("dpkg", "-i", old)
         must("dpkg", "--purge", "--force-depends", STOCK_PACKAGE)
-        for name in DIVERTED:
+        for name in pluginset.REPLACED:
             self.assertFalse(os.path.lexists(self.plugin(name) + ".distrib"))
         for side in mechanisms():
             self.assertEqual([side.count(m) for m in MECHANISMS], [1] * len(MECHANISMS))
@@ -414,7 +420,7 @@ class StockPackage(PackageCase):
         self.assertEqual(
             [n for n in os.listdir(self.directory) if re.match("lib(plain|scram|sasllmdb)", n)], [])
         self.install()
-        self.assertEqual(len(diversions()), len(DIVERTED))
+        self.assertEqual(len(diversions()), len(pluginset.REPLACED))
         must("dpkg", "-i", old)
         self.check_ours()
 
