@@ -232,7 +232,7 @@ static void judge_jails(struct doctor *d, const struct jails *jails)
     }
     const char *unseen = unseen_mechanisms(d);
     if (ours && !doctor_exists(&d->files, filter)) {
-        doctor_say(d, DOCTOR_FAIL2BAN_FILTER, filter, NULL);
+        doctor_say(d, DOCTOR_FAIL2BAN_FILTER, filter, doctor_install_filter(d, filter), NULL);
     }
     if (ours && stock != NULL) {
         doctor_say(d, DOCTOR_FAIL2BAN_TWICE, stock, NULL);

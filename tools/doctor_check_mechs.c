@@ -83,7 +83,8 @@ void doctor_check_plugins(struct doctor *d, const struct application *a)
     for (size_t i = 0; i < a->plugins.n_directories; i++) {
         const char *directory = a->plugins.directories[i];
         if (!doctor_is_directory(&d->files, directory)) {
-            doctor_say(d, DOCTOR_PLUGIN_DIRECTORY, a->label, directory, NULL);
+            doctor_say(d, DOCTOR_PLUGIN_DIRECTORY, a->label, directory,
+                       doctor_install_plugin(d, directory, "*.so"), NULL);
             continue;
         }
         check_rights(d, a, directory);
@@ -120,9 +121,10 @@ static void check_stock(struct doctor *d, const struct application *a, const cha
     const char *file = plugins_our_file(mechanism);
     if (a->uses_store && winner != NULL && !winner->ours && file != NULL) {
         const char *slash = strrchr(winner->path, '/');
-        doctor_say(d, DOCTOR_MECH_STOCK, a->label, mechanism, winner->path, file,
-                   arena_copy(&d->arena, slice_of(winner->path, (size_t)(slash - winner->path))),
-                   NULL);
+        const char *directory =
+            arena_copy(&d->arena, slice_of(winner->path, (size_t)(slash - winner->path)));
+        doctor_say(d, DOCTOR_MECH_STOCK, a->label, mechanism, winner->path,
+                   doctor_install_plugin(d, directory, file), NULL);
     }
 }
 
@@ -188,13 +190,12 @@ static void check_list(struct doctor *d, const struct application *a, const char
         if (settings_list_has(a->offered, mechanism) || strcasecmp(mechanism, "EXTERNAL") == 0) {
             continue;
         }
-        const char *command =
-            file == NULL
-                ? plugins_install_command(&a->plugins, mechanism)
-                : arena_format(&d->arena, "install -m 644 build/release/plugins/%s %s/", file,
-                               a->plugins.n_directories == 0
-                                   ? "/usr/lib/sasl2"
-                                   : doctor_quoted(&d->arena, a->plugins.directories[0]));
+        const char *command = file == NULL ? plugins_install_command(&a->plugins, mechanism)
+                                           : doctor_install_plugin(d,
+                                                                   a->plugins.n_directories == 0
+                                                                       ? "/usr/lib/sasl2"
+                                                                       : a->plugins.directories[0],
+                                                                   file);
         doctor_say(d, DOCTOR_MECH_NOBODY, a->label, a->conf_path, mechanism,
                    plugins_directories(&a->plugins), command, NULL);
     }

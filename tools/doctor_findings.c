@@ -149,7 +149,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_AUXPROP_UNKNOWN] = {"auxprop-unknown", DOCTOR_ERROR,
     "auxprop_plugin in %2 names \"%3\", but %4 is in none of the plugin directories of %1: users "
     "are \"not found\"",
-    "install -m 644 build/release/plugins/%4 %5/"},
+    "%r5"},
 [DOCTOR_WRITABLE] = {"writable", DOCTOR_WARNING,
     "%1 may change passwords in the store: lmdb_writable is on in %2; only saslpasswd2 and the "
     "like need that",
@@ -211,10 +211,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 
 [DOCTOR_PLUGIN_DIRECTORY] = {"plugin-directory", DOCTOR_ERROR,
     "%1 looks for plugins in %2, which is no directory",
-    "install -d -m 755 %2 && install -m 644 build/release/plugins/*.so %2/"},
+    "%r3"},
 [DOCTOR_PLUGIN_MISSING] = {"plugin-missing", DOCTOR_ERROR,
     "%1 does not find the plugin of this store, libsasllmdb.so, in %2: users are \"not found\"",
-    "install -m 644 build/release/plugins/*.so %3/"},
+    "%r3"},
 [DOCTOR_PLUGIN_SUFFIX] = {"plugin-suffix", DOCTOR_ERROR,
     "%1 is there, but not %2, and libsasl2 loads only names that end in .so",
     "ln -s %3 %2"},
@@ -233,7 +233,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_MECH_STOCK] = {"mech-stock", DOCTOR_WARNING,
     "%2 at %1 comes from another plugin, %3: it tells unknown users from known ones, and knows no "
     "crypt(3) accounts",
-    "install -m 644 build/release/plugins/%4 %5/"},
+    "%r4"},
 [DOCTOR_MECH_UNSET] = {"mech-unset", DOCTOR_WARNING,
     "%1 offers every mechanism of every plugin (%3), since %2 has no mech_list",
     "echo '%4mech_list: PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256' >> %2"},
@@ -384,7 +384,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "printf '[%1]\\nenabled = false\\n' >> /etc/fail2ban/jail.local"},
 [DOCTOR_FAIL2BAN_FILTER] = {"fail2ban-filter", DOCTOR_ERROR,
     "fail2ban's jail sasl-lmdb is enabled and its filter %1 is not there: fail2ban does not start",
-    "install -m 644 packaging/fail2ban/filter.d/sasl-lmdb.conf %1"},
+    "%r2"},
 };
 /* clang-format on */
 

@@ -42,6 +42,9 @@ static const struct {
     {"srp", "SRP", "", "libsasl2-modules", "cyrus-sasl-srp", "cyrus-sasl-srp"},
     {"passdss", "PASSDSS-3DES-1", "", "libsasl2-modules", "cyrus-sasl", "cyrus-sasl"},
     {"xoauth2", "XOAUTH2", "", "sasl-xoauth2", "cyrus-sasl-xoauth2", "sasl-xoauth2"},
+    {"sasldb", "", "", "libsasl2-modules-db", "cyrus-sasl-lib", "libsasl"},
+    {"sql", "", "", "libsasl2-modules-sql", "cyrus-sasl-sql", "cyrus-sasl-sql"},
+    {"ldapdb", "", "", "libsasl2-modules-ldap", "cyrus-sasl-ldap", "cyrus-sasl-ldapdb"},
 };
 enum { KNOWN = sizeof known / sizeof known[0] };
 
@@ -217,10 +220,11 @@ const char *plugins_directories(const struct plugins *plugins)
     return *all == '\0' ? "no directory" : all;
 }
 
-static size_t known_row(const char *mechanism)
+static size_t known_row(const char *wanted)
 {
     size_t i = 0;
-    while (i < KNOWN && !settings_list_has(known[i].mechanisms, mechanism)) {
+    while (i < KNOWN && strcmp(known[i].name, wanted) != 0 &&
+           !settings_list_has(known[i].mechanisms, wanted)) {
         i++;
     }
     return i;
@@ -252,9 +256,9 @@ static bool system_is(const struct plugins *plugins, const char *id)
            (like != NULL && settings_list_has(like, id));
 }
 
-const char *plugins_install_command(const struct plugins *plugins, const char *mechanism)
+const char *plugins_install_command(const struct plugins *plugins, const char *wanted)
 {
-    size_t row = known_row(mechanism);
+    size_t row = known_row(wanted);
     if (row == KNOWN) {
         return "";
     }

@@ -56,7 +56,10 @@ const char *plugins_directories(const struct plugins *plugins);
 /* The file of ours that has the mechanism, "libplain.so"; NULL if none has. */
 const char *plugins_our_file(const char *mechanism);
 
-/* A command that gets a mechanism not of ours, by /etc/os-release below the root. */
-const char *plugins_install_command(const struct plugins *plugins, const char *mechanism);
+/*
+ * A command that gets a mechanism ("OTP") or an auxprop plugin ("sql") that is not of ours, by
+ * /etc/os-release below the root; "" for one that nobody knows.
+ */
+const char *plugins_install_command(const struct plugins *plugins, const char *wanted);
 
 #endif

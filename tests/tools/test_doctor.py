@@ -22,6 +22,9 @@ SASL = 7003 if AS_ROOT else os.getgid()
 
 PLUGINS = "/usr/local/lib/sasl-lmdb"
 STOCK = "/usr/lib/sasl2"
+# Where cmake --install would have put plugins, and Debian has them.
+INSTALLED = os.environ.get("SASL_LMDB_INSTALLED", "/usr/local/lib/sasl2")
+TRIPLET = os.environ.get("SASL_LMDB_TRIPLET", "x86_64-linux-gnu")
 STORE = "/var/lib/sasl-lmdb/users.mdb"
 KEY = "/etc/sasl-lmdb/key"
 OURS = b"\x7fELF sasl_server_plug_init\0sasl-lmdb: mech=\0"
@@ -1093,8 +1096,57 @@ class Commands(DoctorTest):
         site.main["import_environment"] = "SASL_PATH=/p'l;ugins"
         site.write()
         mend = self.mend(site, "plugin-directory")
-        self.assertEqual(mend, "install -d -m 755 '/p'\\''l;ugins' && install -m 644 "
-                               "build/release/plugins/*.so '/p'\\''l;ugins'/")
+        self.assertEqual(mend, "cmake --install build/release && install -d -m 755 "
+                               f"'/p'\\''l;ugins' && ln -sf {INSTALLED}/*.so '/p'\\''l;ugins'/")
+
+    def test_plugins_come_from_where_they_were_installed(self):
+        """By the package or by cmake --install; linked to where a server looks, or put back."""
+        package = "/var/lib/dpkg/info/sasl-lmdb.list"
+        for packaged, origin, again in (
+                (True, f"/usr/lib/{TRIPLET}/sasl2", "apt-get install --reinstall sasl-lmdb"),
+                (False, INSTALLED, "cmake --install build/release")):
+            for there in (True, False):
+                with self.subTest(packaged=packaged, there=there):
+                    site = self.site()
+                    del site.plugins[PLUGINS]["liblogin.so"]
+                    site.write()
+                    if packaged:
+                        site.file(package, "")
+                    if there:
+                        site.file(f"{origin}/libsasllmdb.so", OURS)
+                    link = f"install -d -m 755 {PLUGINS} && ln -sf {origin}/liblogin.so {PLUGINS}/"
+                    self.assertEqual(self.mend(site, "mech-nobody"),
+                                     link if there else f"{again} && {link}")
+            with self.subTest("where they belong", packaged=packaged):
+                site = self.site()
+                site.main["import_environment"] = f"SASL_PATH={origin}"
+                site.plugins = {origin: site.plugins[PLUGINS]}
+                del site.plugins[origin]["liblogin.so"]
+                site.write()
+                if packaged:
+                    site.file(package, "")
+                self.assertEqual(self.mend(site, "mech-nobody"), again)
+
+    def test_the_filter_comes_from_where_it_was_installed(self):
+        for packaged in (True, False):
+            site = self.site()
+            fail2ban(site, "[sasl-lmdb]\nenabled = true\n", with_filter=False)
+            site.write()
+            if packaged:
+                site.file("/var/lib/dpkg/info/sasl-lmdb.list", "")
+            mend = self.mend(site, "fail2ban-filter")
+            self.assertIn("apt-get install --reinstall" if packaged else
+                          "cmake --install build/release && install -m 644 ", mend)
+
+    def test_a_plugin_of_others_comes_in_its_package(self):
+        for system, command in (("debian", "apt-get install libsasl2-modules-sql"),
+                                ("fedora", "dnf install cyrus-sasl-sql"),
+                                ("alpine", "apk add cyrus-sasl-sql")):
+            site = self.site()
+            site.conf["auxprop_plugin"] = "lmdb sql"
+            site.write()
+            site.file("/etc/os-release", f"ID={system}\n")
+            self.assertEqual(self.mend(site, "auxprop-unknown"), command)
 
     def test_quotes_inside_quotes(self):
         site = self.site(imap=True, postfix=False)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The commands that bring files of ours where they are missing. They fit the way we came to the
+ * machine: by the Debian package, or by cmake --install, which puts files where they are linked
+ * from when a server looks elsewhere.
+ */
+#include <string.h>
+
+#include "doctor.h"
+
+#ifndef SASL_LMDB_TRIPLET
+#define SASL_LMDB_TRIPLET ""
+#endif
+
+/* Where cmake --install puts plugins and the configuration of other programs. */
+#ifndef SASL_LMDB_INSTALLED_PLUGINS
+#define SASL_LMDB_INSTALLED_PLUGINS "/usr/local/lib/sasl2"
+#endif
+#ifndef SASL_LMDB_INSTALLED_CONF
+#define SASL_LMDB_INSTALLED_CONF "/usr/local/etc"
+#endif
+
+static const char from_source[] = "cmake --install build/release";
+
+static bool is_packaged(const struct doctor *d)
+{
+    return doctor_exists(&d->files, "/var/lib/dpkg/info/sasl-lmdb.list");
+}
+
+const char *doctor_install_plugin(struct doctor *d, const char *directory, const char *file)
+{
+    bool packaged = is_packaged(d);
+    const char *origin =
+        packaged ? "/usr/lib/" SASL_LMDB_TRIPLET "/sasl2" : SASL_LMDB_INSTALLED_PLUGINS;
+    const char *install = packaged ? "apt-get install --reinstall sasl-lmdb" : from_source;
+    if (strcmp(origin, directory) == 0) {
+        return install;
+    }
+    bool there = doctor_exists(&d->files, arena_format(&d->arena, "%s/libsasllmdb.so", origin));
+    const char *quoted = doctor_quoted(&d->arena, directory);
+    return arena_format(&d->arena, "%s%sinstall -d -m 755 %s && ln -sf %s/%s %s/",
+                        there ? "" : install, there ? "" : " && ", quoted, origin, file, quoted);
+}
+
+const char *doctor_install_filter(struct doctor *d, const char *path)
+{
+    static const char origin[] = SASL_LMDB_INSTALLED_CONF "/fail2ban/filter.d/sasl-lmdb.conf";
+    if (is_packaged(d)) {
+        return "apt-get install --reinstall -o Dpkg::Options::=--force-confmiss sasl-lmdb";
+    }
+    if (strcmp(origin, path) == 0) {
+        return from_source;
+    }
+    bool there = doctor_exists(&d->files, origin);
+    return arena_format(&d->arena, "%s%sinstall -m 644 %s %s", there ? "" : from_source,
+                        there ? "" : " && ", origin, doctor_quoted(&d->arena, path));
+}
