@@ -40,7 +40,8 @@ static const char usage[] =
     "  -a APPNAME    accepted: the store is named by -f\n"
     "  -f STORE      data file (default " STORE_DEFAULT_PATH ")\n"
     "  -k KEYFILE    key file (default " STORE_DEFAULT_KEY_PATH ")\n"
-    "  -v            print the version\n"
+    "  -v, --version print the version\n"
+    "  -h            this text on standard error, and exit status 1, as saslpasswd2\n"
     "      --help    this text\n";
 
 struct request {
@@ -68,10 +69,13 @@ static int sasl_exit_code(enum auth_status status)
     }
 }
 
-static int usage_error(const struct tool *tool)
+/* With the whole usage, as saslpasswd2 has it, behind a line that says what is wrong. */
+static int usage_error(const struct tool *tool, const char *what)
 {
-    fflush(stdout);
-    fprintf(stderr, "%s: wrong usage\n%s", tool->program, usage);
+    if (what != NULL) {
+        tool_say(tool, "%s", what);
+    }
+    fputs(usage, stderr);
     return EXIT_SASL_FAIL;
 }
 
@@ -118,6 +122,9 @@ static const char *password_fault(struct slice password)
     }
     if (!identity_is_utf8(password)) {
         return "the password is not UTF-8";
+    }
+    if (password.p[password.n - 1] == '\r') {
+        return "the password ends in a carriage return: end the line with a line feed alone";
     }
     return "the password holds a character that SASLprep (RFC 4013) does not allow, such as a "
            "control character";
@@ -223,17 +230,33 @@ out:
     return status;
 }
 
+/* What getopt_long() did not like; of several the first is told. code is ':' or '?'. */
+static void note_option_fault(struct detail *fault, int code, const char *word)
+{
+    const char *why = code == ':' ? "needs a value" : "is not an option";
+    if (fault->text[0] != '\0') {
+        return;
+    }
+    if (optopt > 0 && optopt < TOOL_LONG_ONLY) {
+        detail_set(fault, AUTH_MALFORMED, "-%c %s", optopt, why);
+    } else {
+        detail_set(fault, AUTH_MALFORMED, "%.*s %s", (int)strcspn(word, "="), word, why);
+    }
+}
+
 /* True when the options are read; otherwise *ret_exit is the status to exit with. */
 static bool read_options(struct tool *tool, struct request *request, int argc, char **argv,
                          int *ret_exit)
 {
     enum { OPTION_HELP = TOOL_LONG_ONLY };
     static const struct option longs[] = {{"help", no_argument, NULL, OPTION_HELP},
+                                          {"version", no_argument, NULL, 'v'},
                                           {NULL, 0, NULL, 0}};
-    bool wrong = false;
+    struct detail fault = {.text = ""};
+    bool asked = false;
     int option;
     opterr = 0;
-    while ((option = getopt_long(argc, argv, ":vpcdnu:a:f:k:", longs, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":vpcdnhu:a:f:k:", longs, NULL)) != -1) {
         switch (option) {
         case 'p':
             request->pipe = true;
@@ -267,13 +290,23 @@ static bool read_options(struct tool *tool, struct request *request, int argc, c
             fputs(option == 'v' ? "saslpasswd-lmdb " SASL_LMDB_VERSION "\n" : usage, stdout);
             *ret_exit = tool_flush(tool) ? EXIT_OK : EXIT_SASL_FAIL;
             return false;
+        case 'h':
+            asked = true;
+            break;
         default:
-            wrong = true;
+            asked = asked || optopt == '?';
+            note_option_fault(&fault, option, argv[optind - 1]);
             break;
         }
     }
-    if (wrong || (request->create && request->remove) || optind != argc - 1) {
-        *ret_exit = usage_error(tool);
+    if (fault.text[0] == '\0' && request->create && request->remove) {
+        detail_set(&fault, AUTH_MALFORMED, "-c and -d exclude each other");
+    }
+    if (fault.text[0] == '\0' && optind != argc - 1) {
+        detail_set(&fault, AUTH_MALFORMED, "takes one argument, USER");
+    }
+    if (asked || fault.text[0] != '\0') {
+        *ret_exit = usage_error(tool, asked ? NULL : fault.text);
         return false;
     }
     request->user = argv[optind];

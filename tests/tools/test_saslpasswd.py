@@ -5,6 +5,7 @@ Without saslpasswd2 (package sasl2-bin) the comparison is skipped and what was m
 """
 
 import os
+import shutil
 import signal
 import socket
 
@@ -49,6 +50,20 @@ COMMANDS = [
     (["-x", "one"], b"secret\n", 1),
     (["-u"], b"", 1),
     (["-h"], b"", 1),
+    (["-?"], b"", 1),
+    (["-h", "one"], b"secret\n", 1),
+    (["-V"], b"", 1),
+    (["-p", "-V", "one"], b"secret\n", 1),
+    (["-p", "-u"], b"", 1),
+    (["--create", "one"], b"secret\n", 1),
+    (["--version"], b"", 0),
+    (["-p", "-uexample.org", "joined-value"], b"secret\n", 0),
+    (["-pn", "no-plain"], b"secret\n", 0),
+    (["-d", "no-plain"], b"", 0),
+    (["-p", "-c", "-c", "twice"], b"secret\n", 0),
+    (["-p", "-a", "", "twice"], b"secret\n", 0),
+    (["-dn", "twice"], b"", 0),
+    (["-d", "-d", "twice"], b"", 0),
     (["-c"], b"", 1),
     (["-a", "a/b", "one"], b"secret\n", 1),
     (["-v"], b"", 0),
@@ -65,6 +80,7 @@ ACCOUNTS = [
     f"behind@{HOST}",
     f"created-without-c@{HOST}",
     f"empty-realm@{HOST}",
+    "joined-value@example.org",
     f"no-newline@{HOST}",
     f"one@{HOST}",
     "own@other.example",
@@ -96,6 +112,17 @@ class Saslpasswd(toolkit.ToolTest):
             self.assertEqual(bool(real.out + real.err), bool(ours.out + ours.err), arguments)
         listed = toolkit.run([STOCK_LIST, "-f", database]).out.decode().splitlines()
         self.assertEqual(sorted(listed), sorted(self.store.names()))
+
+    def test_what_the_real_one_makes_of_a_carriage_return(self):
+        """It keeps it in the password, with which nobody can log in then; it is refused here."""
+        if not os.access(STOCK, os.X_OK) or shutil.which("db_dump") is None:
+            self.skipTest("saslpasswd2 or db_dump is not there (packages sasl2-bin, db-util)")
+        database = os.path.join(self.directory, "sasldb")
+        real = toolkit.run([STOCK, "-f", database, "-p", "user"], b"Geheim\r\n")
+        self.assertEqual(real.status, 0, real)
+        self.assertIn(b"\n 47656865696d0d\n", toolkit.run(["db_dump", database]).out)
+        ours = self.store.passwd("-p", "user", stdin=b"Geheim\r\n")
+        self.assert_one_line(ours, 7, "carriage return", program="saslpasswd-lmdb")
 
     def dialogue(self, command, answers):
         """Types the answers; returns the exit status and the prompts that came."""
@@ -169,9 +196,12 @@ class Saslpasswd(toolkit.ToolTest):
             (["user"], password + b"\0x", "NUL"),
             (["user"], password + b"\xff", "UTF-8"),
             (["user"], password + b"\x07", "SASLprep"),
-            (["user"], password + b"\r\n", "SASLprep"),
+            (["user"], password + b"\r\n", "carriage return"),
+            (["user"], b"\0" + password, "NUL"),
+            (["user"], password + b"\t", "SASLprep"),
             (["user"], password + b"\nsecond line\n", "more than one line"),
             (["user"], password + b"p" * 1020, "too long"),
+            (["user"], password * (1024 * 1024 // len(password)) + b"\n", "too long"),
         ):
             result = self.store.passwd("-p", "-c", *arguments, stdin=stdin)
             self.assert_one_line(result, 7, word, program="saslpasswd-lmdb", never=[password])
@@ -205,11 +235,22 @@ class Saslpasswd(toolkit.ToolTest):
     def test_usage_names_every_option(self):
         result = self.store.passwd("--help")
         self.assertEqual((result.status, result.err), (0, b""))
-        for option in "pcdnuafkv":
-            self.assertIn(f"\n  -{option} ".encode(), result.out)
-        result = self.store.passwd("-x")
-        self.assertEqual((result.status, result.out), (1, b""))
-        self.assertIn(b"\n  -p ", result.err)
+        for option in "pcdnuafkvh":
+            self.assertRegex(result.out, f"\n  -{option}[ ,]".encode())
+        for words, fault in (
+            (["-x"], "-x is not an option"),
+            (["--frob=Geheim"], "--frob is not an option"),
+            (["-u"], "-u needs a value"),
+            (["-c", "-d", "one"], "-c and -d exclude each other"),
+            (["one", "two"], "takes one argument, USER"),
+            (["-x", "-u"], "-x is not an option"),
+        ):
+            wrong = self.store.passwd(*words)
+            self.assertEqual((wrong.status, wrong.out), (1, b""))
+            self.assertEqual(wrong.err, f"saslpasswd-lmdb: {fault}\n".encode() + result.out)
+        for words in (["-h"], ["-?"]):
+            asked = self.store.passwd(*words)
+            self.assertEqual((asked.status, asked.out, asked.err), (1, b"", result.out))
 
     def test_changing_keeps_when_it_was_created(self):
         self.set_password(self.store, "a@example.org", b"one")
