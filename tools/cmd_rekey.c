@@ -21,7 +21,8 @@ static const char usage[] =
     "Usage: sasl-lmdb rekey [OPTION]...\n"
     "Makes a new key and seals all accounts again under it. Servers go on: those that can\n"
     "read the key file read it again, and for those that cannot (a jail) the accounts are kept\n"
-    "under the old key too, until that is retired. Can be run again after being killed.\n"
+    "under the old key too, until that is retired; before that there is no other new key. Can\n"
+    "be run again after being killed.\n"
     "\n"
     "      --prepare            only add the new key to the key file\n"
     "      --retire             end the use of the old key: remove it from the key file, and\n"
@@ -91,8 +92,11 @@ static enum auth_status make_key(struct rekey *rekey)
 static enum auth_status seal_again(struct rekey *rekey)
 {
     struct progress progress;
-    enum auth_status status = make_key(rekey);
+    enum auth_status status = store_rekey_check(&rekey->state, &rekey->detail);
 
+    if (status == AUTH_OK) {
+        status = make_key(rekey);
+    }
     if (status != AUTH_OK || !tool_flush(rekey->tool)) {
         return status;
     }
@@ -109,20 +113,67 @@ static enum auth_status seal_again(struct rekey *rekey)
     return status;
 }
 
-static enum auth_status retire(struct rekey *rekey)
+/* Drops what is kept under the key before, and removes the keys older than the active one. */
+static enum auth_status drop_older(struct rekey *rekey)
 {
     enum auth_status status = store_rekey_retire(rekey->store, &rekey->detail);
 
-    if (status == AUTH_OK) {
+    if (status == AUTH_OK && rekey->state.oldest < rekey->state.active) {
         status = key_helper_remove_older(&rekey->helper, rekey->state.store_id, rekey->state.active,
                                          &rekey->detail);
     }
-    if (status == AUTH_OK) {
-        rekey->retired = true;
+    return status;
+}
+
+static enum auth_status retire(struct rekey *rekey)
+{
+    const struct store_key_state *state = &rekey->state;
+    enum auth_status status = drop_older(rekey);
+
+    if (status != AUTH_OK) {
+        return status;
+    }
+    rekey->retired = state->oldest < state->active;
+    if (rekey->retired) {
         tell(rekey,
              "The keys before key %" PRIu32 " are retired. Backups made under them can no longer "
-             "be restored.\n",
-             rekey->state.active);
+             "be restored\nwithout a copy of their key: make a new one now (\"sasl-lmdb "
+             "backup\").\n",
+             state->active);
+    } else {
+        tell(rekey,
+             "Nothing to retire: %s holds no key of this store older than key %" PRIu32
+             ", which is in use.\n",
+             rekey->tool->key_path, state->active);
+    }
+    return AUTH_OK;
+}
+
+/* The old key may be in others' hands: nobody is waited for who knows only one still older. */
+static enum auth_status retire_now(struct rekey *rekey)
+{
+    enum auth_status status = AUTH_OK;
+
+    if (rekey->state.previous != 0) {
+        status = store_rekey_retire(rekey->store, &rekey->detail);
+        rekey->state.previous = 0;
+    }
+    if (status == AUTH_OK) {
+        status = seal_again(rekey);
+    }
+    return status == AUTH_OK ? retire(rekey) : status;
+}
+
+static enum auth_status change_key(struct rekey *rekey)
+{
+    enum auth_status status = seal_again(rekey);
+
+    if (status == AUTH_OK) {
+        tell(rekey,
+             "Servers that know only key %" PRIu32 " are served until \"sasl-lmdb rekey "
+             "--retire\".\nBackups made so far need that key too: make a new one before you "
+             "retire it.\n",
+             rekey->state.previous);
     }
     return status;
 }
@@ -134,20 +185,11 @@ static enum auth_status change_keys(struct rekey *rekey)
         return make_key(rekey);
     case REKEY_RETIRE:
         return retire(rekey);
+    case REKEY_RETIRE_NOW:
+        return retire_now(rekey);
     default:
-        break;
+        return change_key(rekey);
     }
-    enum auth_status status = seal_again(rekey);
-    if (status == AUTH_OK && rekey->mode == REKEY_RETIRE_NOW) {
-        return retire(rekey);
-    }
-    if (status == AUTH_OK) {
-        tell(rekey,
-             "Servers that know only key %" PRIu32 " are served until \"sasl-lmdb rekey "
-             "--retire\".\n",
-             rekey->state.previous);
-    }
-    return status;
 }
 
 static enum auth_status print_json(const struct rekey *rekey)

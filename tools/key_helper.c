@@ -10,9 +10,6 @@
 #include "store/files.h"
 #include "worker.h"
 
-/* Rotations that can be caught up with; more keys than this a key file does not hold. */
-enum { MOST_OLDER = 1000 };
-
 enum operation { ADD, REMOVE_OLDER };
 
 struct request {
@@ -47,10 +44,10 @@ static enum auth_status remove_older(const struct tool *tool, const struct reque
     }
     uint32_t id = keyring_latest(ring, request->store_id);
     id = request->id < id ? request->id : id;
-    for (uint32_t i = 1; status == AUTH_OK && i < MOST_OLDER && i < id; i++) {
-        if (keyring_find(ring, request->store_id, id - i) != NULL) {
-            status = keyring_remove(tool->key_path, request->store_id, id - i, NULL, detail);
-        }
+    for (uint32_t old = keyring_next(ring, request->store_id, 0);
+         status == AUTH_OK && old != 0 && old < id;
+         old = keyring_next(ring, request->store_id, old)) {
+        status = keyring_remove(tool->key_path, request->store_id, old, NULL, detail);
     }
     keyring_free(ring);
     return status;

@@ -317,6 +317,22 @@ uint32_t keyring_latest(const struct keyring *ring, const uint8_t store_id[STORE
     return latest;
 }
 
+uint32_t keyring_next(const struct keyring *ring, const uint8_t store_id[STORE_ID_SIZE],
+                      uint32_t after)
+{
+    uint32_t next = 0;
+
+    for (size_t i = 0; i < ring->n; i++) {
+        uint32_t id = ring->keys[i].id;
+
+        if (memcmp(ring->keys[i].store_id, store_id, STORE_ID_SIZE) == 0 && id > after &&
+            (next == 0 || id < next)) {
+            next = id;
+        }
+    }
+    return next;
+}
+
 static void put_line(struct buf *b, const struct key_line *line)
 {
     buf_put_decimal(b, line->id);

@@ -53,6 +53,10 @@ const struct key *keyring_find(const struct keyring *ring, const uint8_t store_i
 /* The largest id among the keys of this store, 0 if there is none. */
 uint32_t keyring_latest(const struct keyring *ring, const uint8_t store_id[STORE_ID_SIZE]);
 
+/* The smallest id above `after` among the keys of this store, 0 if there is none. */
+uint32_t keyring_next(const struct keyring *ring, const uint8_t store_id[STORE_ID_SIZE],
+                      uint32_t after);
+
 /*
  * Adds a new random key for store_id to the file, making the file if needed (directory must
  * exist), written to a temporary file, synced and renamed. mode and gid as given ((gid_t)-1: leave

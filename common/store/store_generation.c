@@ -172,6 +172,11 @@ static enum auth_status begin_run(struct kv_txn *txn, void *ctx)
     if (status == AUTH_OK && tables.last == UINT32_MAX) {
         status = detail_set(kv_detail(txn), AUTH_STORE_FULL, "no table number is left");
     }
+    if (status == AUTH_OK && build->job.kind == JOB_REKEY && meta.key_id != build->from_key_id) {
+        status =
+            detail_set(kv_detail(txn), AUTH_STORE_BUSY,
+                       "somebody else has just changed the key of %s", kv_path(build->store->kv));
+    }
     if (status == AUTH_OK) {
         build->key = begin->to == NULL ? key : begin->to;
         build->job.table = tables.last + 1;
@@ -181,7 +186,7 @@ static enum auth_status begin_run(struct kv_txn *txn, void *ctx)
         status = kv_make_table(txn, name, &table);
     }
     if (status == AUTH_OK && build->job.kind == JOB_REKEY) {
-        /* Two keys at a time: what went on with the one before the last is over. */
+        /* Its key is gone, or store_rekey() would not have come so far. */
         status = store_row_delete(txn, META_PREVIOUS_ROW);
     }
     if (status == AUTH_OK) {

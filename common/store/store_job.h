@@ -19,6 +19,7 @@ struct store_build {
     struct store *store;
     struct store_job job;
     const struct key *key; /* of the new generation */
+    uint32_t from_key_id;  /* JOB_REKEY: the key that was active when this was decided on */
     bool begun;
     unsigned n_classes; /* of the accounts in it */
     struct store_class classes[META_MAX_CLASSES];

@@ -69,9 +69,23 @@ enum auth_status store_key_state(struct store *store, struct store_key_state *re
     }
     if (status == AUTH_OK) {
         ret->latest = keyring_latest(ring, ret->store_id);
+        ret->oldest = keyring_next(ring, ret->store_id, 0);
+        if (keyring_find(ring, ret->store_id, ret->previous) == NULL) {
+            ret->previous = 0; /* no writer can keep it in step any longer */
+        }
     }
     keyring_free(ring);
     return status;
+}
+
+enum auth_status store_rekey_check(const struct store_key_state *state, struct detail *detail)
+{
+    return state->previous == 0
+               ? AUTH_OK
+               : detail_set(detail, AUTH_NOT_ALLOWED,
+                            "servers that know only key %u are still served: restart those in "
+                            "jails (\"postfix reload\"), then run \"sasl-lmdb rekey --retire\"",
+                            (unsigned)state->previous);
 }
 
 /*
@@ -283,9 +297,13 @@ enum auth_status store_rekey(struct store *store, uint32_t key_id, const struct 
     enum auth_status status = store_key_state(store, &state, detail);
 
     if (status == AUTH_OK) {
+        status = store_rekey_check(&state, detail);
+    }
+    if (status == AUTH_OK) {
         status = find_new_key(store, &state, key_id, &to, detail);
     }
     if (status == AUTH_OK) {
+        rekey.build.from_key_id = state.active;
         status = store_job_begin(&rekey.build, JOB_REKEY, to, detail);
         if (status == AUTH_OK) {
             status = move_all(&rekey, watch, detail);

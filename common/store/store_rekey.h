@@ -18,16 +18,26 @@ struct store_key_state {
     uint8_t store_id[16];
     uint32_t active;   /* the key the accounts are sealed under */
     uint32_t latest;   /* the newest one in the key file; above active: made, not in use yet */
-    uint32_t previous; /* the key of the generation before, if that is kept; else 0 */
+    uint32_t oldest;   /* the oldest one there; below active: not retired yet */
+    uint32_t previous; /* the key of the generation before, if that is kept and its key; else 0 */
 };
 
 MUST_USE enum auth_status store_key_state(struct store *store, struct store_key_state *ret,
                                           struct detail *detail);
 
 /*
+ * AUTH_OK if the key may be changed. AUTH_NOT_ALLOWED while the generation before is kept for
+ * servers that know only its key: it would be given up for the one that is active now, without
+ * anybody having said that those servers have been restarted.
+ */
+MUST_USE enum auth_status store_rekey_check(const struct store_key_state *state,
+                                            struct detail *detail);
+
+/*
  * Seals all accounts under key key_id of the key file and makes that active. Memory: 48 bytes an
  * account. watch may be NULL. AUTH_STORE_BUSY if a generation is being built already,
- * AUTH_KEY_WRONG if the key file has no such key; on any error nothing has changed.
+ * AUTH_KEY_WRONG if the key file has no such key, store_rekey_check(); on any error nothing has
+ * changed.
  */
 MUST_USE enum auth_status store_rekey(struct store *store, uint32_t key_id,
                                       const struct store_watch *watch, struct detail *detail);

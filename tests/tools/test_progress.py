@@ -50,7 +50,7 @@ class Progress(toolkit.ToolTest):
             (LEFT, ("list", "--plain")),
             (COUNT, ("list", "--json", "--realm", REALM)),
             (LEFT, ("set", "--realm", FEW, "--expires", "2099-12-31")),
-            (LEFT, ("rekey",)),
+            (LEFT, ("rekey", "--retire-now")),
             (LEFT, ("set", "--upgrade")),
         )
 

@@ -109,6 +109,32 @@ class Keys(toolkit.ToolTest):
         self.done("check")
         self.assert_verifies(self.store, f"alice@{REALM}", b"pw of alice")
 
+    def test_twice_before_the_old_key_is_retired(self):
+        self.done("rekey")
+        result = self.store.tool("rekey")
+        self.assert_one_line(result, 1, "only key 1", "postfix reload", "rekey --retire")
+        self.assertEqual(self.key_ids(), [1, 2])
+        self.assertIn(b"make a new one now", self.done("rekey", "--retire"))
+        self.assertIn(b"key 3", self.done("rekey"))
+        self.assertEqual(self.key_ids(), [2, 3])
+        # For a key that others may have nobody is waited for.
+        self.done("rekey", "--retire-now")
+        self.assertEqual(self.key_ids(), [4])
+        self.done("check")
+        self.assert_verifies(self.store, f"alice@{REALM}", b"pw of alice")
+
+    def test_nothing_to_retire(self):
+        self.assertIn(b"Nothing to retire", self.done("rekey", "--retire"))
+        self.done("rekey", "--prepare")
+        result = self.done("rekey", "--retire")
+        self.assertIn(b"older than key 1, which is in use", result)
+        self.assertNotIn(b"ackups", result)
+        self.assertEqual(self.key_ids(), [1, 2])
+        self.done("rekey")
+        self.assertNotIn(b"Nothing", self.done("rekey", "--retire"))
+        self.assertIn(b"Nothing to retire", self.done("rekey", "--retire"))
+        self.assertEqual(self.key_ids(), [2])
+
     def test_prepare(self):
         self.assertIn(b"Added key 2", self.done("rekey", "--prepare"))
         self.assertIn(b"is in", self.done("rekey", "--prepare"))

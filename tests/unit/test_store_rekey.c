@@ -99,6 +99,7 @@ static void rekey_keeps_everything(void **state)
     assert_status(scene.f, store_get(scene.store, &who, &now, NULL), AUTH_OK);
     assert_memory_equal(&old, &now, sizeof old);
     assert_sound(scene.f, scene.store, ACCOUNTS + 1);
+    assert_status(scene.f, store_rekey_retire(scene.store, &scene.f->detail), AUTH_OK);
     rekey(&scene); /* and once more */
     assert_sound(scene.f, scene.store, ACCOUNTS + 1);
     assert_status(scene.f, store_rekey_retire(scene.store, &scene.f->detail), AUTH_OK);
@@ -149,6 +150,19 @@ static void a_server_in_a_jail_goes_on(void **state)
     assert_int_equal(verdict(scene.store, "bob"), AUTH_OK);
     store_close(jailed);
     /* Restarted, it goes on. */
+    jailed = open_jailed(&scene);
+    assert_int_equal(verdict(jailed, "bob"), AUTH_OK);
+    /* A further key is refused while it would be the end of what this one is served from. */
+    rekey(&scene);
+    const uint32_t further = add_key(&scene);
+    assert_status(scene.f, store_rekey(scene.store, further, NULL, &scene.f->detail),
+                  AUTH_NOT_ALLOWED);
+    assert_non_null(strstr(scene.f->detail.text, "only key 2"));
+    assert_int_equal(verdict(jailed, "bob"), AUTH_OK);
+    assert_sound(scene.f, scene.store, 1);
+    assert_status(scene.f, store_rekey_retire(scene.store, &scene.f->detail), AUTH_OK);
+    assert_status(scene.f, store_rekey(scene.store, further, NULL, &scene.f->detail), AUTH_OK);
+    store_close(jailed);
     jailed = open_jailed(&scene);
     assert_int_equal(verdict(jailed, "bob"), AUTH_OK);
     store_close(jailed);
@@ -227,6 +241,7 @@ static void nothing_written_meanwhile_is_lost(void **state)
     pid_t writer = start(write_all_the_time, &scene);
     hear(scene.to_parent);
     rekey(&scene);
+    assert_status(scene.f, store_rekey_retire(scene.store, &scene.f->detail), AUTH_OK);
     rekey(&scene);
     assert_int_equal(finish(writer), 0);
     kill(reader, SIGTERM);
@@ -275,6 +290,7 @@ static void killed_in_the_middle_it_can_be_run_again(void **state)
         assert_status(scene.f, store_key_state(scene.store, &keys, &scene.f->detail), AUTH_OK);
         assert_true(keys.active == scene.expected || end != 0);
         if (keys.active == scene.expected) {
+            assert_status(scene.f, store_rekey_retire(scene.store, &scene.f->detail), AUTH_OK);
             scene.expected = add_key(&scene);
         } else {
             halves++;
