@@ -2,8 +2,8 @@
 /*
  * sasl-lmdb doctor: reads what is there and says what will fail. It changes nothing.
  *
- *   doctor_files, _settings, _postfix, _people, _processes, _plugins, _store   read one kind of
- *                                thing each and judge nothing
+ *   doctor_files, _settings, _postfix, _imapd, _people, _processes, _plugins, _store   read one
+ *                                kind of thing each and judge nothing
  *   doctor_gather.c              makes applications of it
  *   doctor_check_*.c             judge: each function looks for a few findings
  *   doctor_findings.c            every sentence, with its command
@@ -16,6 +16,7 @@
 
 #include "doctor_arena.h"
 #include "doctor_files.h"
+#include "doctor_imapd.h"
 #include "doctor_people.h"
 #include "doctor_plugins.h"
 #include "doctor_postfix.h"
@@ -61,8 +62,6 @@ struct doctor {
     const char *imapd_at;   /* imapd.conf */
     struct postfix postfix;
     bool have_postfix;
-    struct settings imapd;
-    bool have_imapd;
     struct application *applications;
     struct store_view *stores;
     bool failed; /* told */
@@ -74,6 +73,22 @@ void doctor_say(struct doctor *d, enum doctor_id id, ...) __attribute__((sentine
 /* The value of a SASL option of an application; NULL if it has none. */
 const char *application_option(struct doctor *d, const struct application *application,
                                const char *option);
+
+/*
+ * The commands that give an option of an application's configuration a value, or take it away: in
+ * the file and under the name it has there, imapd.conf's services and includes having their own.
+ * The last two take the option without the prefix that SASL's have in imapd.conf.
+ */
+const char *doctor_conf_set(struct doctor *d, const struct application *a, const char *option,
+                            const char *value);
+const char *doctor_conf_drop(struct doctor *d, const struct application *a, const char *option);
+const char *doctor_sasl_set(struct doctor *d, const struct application *a, const char *option,
+                            const char *value);
+const char *doctor_sasl_drop(struct doctor *d, const struct application *a, const char *option);
+
+/* The command that takes a mechanism out of mech_list, or makes a list without it. */
+const char *doctor_mechanisms_without(struct doctor *d, const struct application *a,
+                                      const char *unwanted);
 
 /* The counts of a store, made once for each. NULL, and d->failed, if they could not be made. */
 const struct store_counts *doctor_counts(struct doctor *d, const char *path, const char *key_path);

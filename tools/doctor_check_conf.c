@@ -28,6 +28,7 @@ static void check_auxprop_list(struct doctor *d, const struct application *a, co
     struct slice word;
     const char *others = "";
     bool lmdb = false;
+    const char *ours_alone = doctor_sasl_set(d, a, "auxprop_plugin", "lmdb");
     while (settings_word(&rest, " \t,", &word)) {
         const char *name = arena_copy(&d->arena, word);
         bool ours = strcmp(name, "lmdb") == 0;
@@ -44,20 +45,22 @@ static void check_auxprop_list(struct doctor *d, const struct application *a, co
         }
     }
     if (!lmdb) {
-        doctor_say(d, DOCTOR_NOT_OURS, a->label, a->conf_path, list, NULL);
+        doctor_say(d, DOCTOR_NOT_OURS, a->label, a->conf_path, list, ours_alone, NULL);
     } else if (*others != '\0') {
-        doctor_say(d, DOCTOR_AUXPROP_BESIDE, a->label, a->conf_path, others, NULL);
+        doctor_say(d, DOCTOR_AUXPROP_BESIDE, a->label, a->conf_path, others, ours_alone, NULL);
     }
 }
 
 static void check_switches(struct doctor *d, const struct application *a)
 {
     if (a->uses_store && setting_is_on(application_option(d, a, "lmdb_writable"))) {
-        doctor_say(d, DOCTOR_WRITABLE, a->label, a->conf_path, NULL);
+        doctor_say(d, DOCTOR_WRITABLE, a->label, a->conf_path,
+                   doctor_sasl_drop(d, a, "lmdb_writable"), NULL);
     }
     if (a->server == SERVER_POSTFIX &&
         setting_is_on(application_option(d, a, "lmdb_require_tls"))) {
-        doctor_say(d, DOCTOR_REQUIRE_TLS, a->conf_path, d->postfix_at, NULL);
+        doctor_say(d, DOCTOR_REQUIRE_TLS, a->conf_path, d->postfix_at,
+                   doctor_sasl_drop(d, a, "lmdb_require_tls"), NULL);
     }
 }
 
@@ -76,15 +79,17 @@ void doctor_check_conf(struct doctor *d, const struct application *a)
         return;
     }
     if (a->conf.bad_line != 0) {
-        doctor_say(d, DOCTOR_CONF_SYNTAX, a->conf_path, arena_number(&d->arena, a->conf.bad_line),
-                   a->conf.bad, NULL);
+        doctor_say(d, DOCTOR_CONF_SYNTAX,
+                   a->conf.bad_file == NULL ? a->conf_path : a->conf.bad_file,
+                   arena_number(&d->arena, a->conf.bad_line), a->conf.bad, NULL);
         return;
     }
     const char *list = application_option(d, a, "auxprop_plugin");
     if (list != NULL) {
         check_auxprop_list(d, a, list);
     } else {
-        doctor_say(d, DOCTOR_AUXPROP_UNSET, a->label, a->conf_path, a->prefix, NULL);
+        doctor_say(d, DOCTOR_AUXPROP_UNSET, a->label, a->conf_path,
+                   doctor_sasl_set(d, a, "auxprop_plugin", "lmdb"), NULL);
     }
     check_switches(d, a);
     check_paths(d, a);
@@ -152,17 +157,18 @@ static void check_saslauthd_mechanisms(struct doctor *d, const struct applicatio
         }
     }
     if (*others != '\0') {
-        doctor_say(d, DOCTOR_SASLAUTHD_MECHS, a->label, a->conf_path, others, NULL);
+        doctor_say(d, DOCTOR_SASLAUTHD_MECHS, a->label, a->conf_path, others,
+                   doctor_sasl_set(d, a, "mech_list", "PLAIN LOGIN"), NULL);
     }
 }
 
 /* Realms are in use where the server sets one, or users log in with one. */
-static void check_saslauthd_realm(struct doctor *d)
+static void check_saslauthd_realm(struct doctor *d, const struct application *a)
 {
     static const char *const names[] = {"saslauthd", NULL};
     bool realms = *postfix_get(&d->postfix, NULL, "smtpd_sasl_local_domain") != '\0' ||
-                  settings_first(&d->imapd, "virtdomains") != NULL ||
-                  settings_first(&d->imapd, "loginrealms") != NULL;
+                  settings_first(&a->conf, "virtdomains") != NULL ||
+                  settings_first(&a->conf, "loginrealms") != NULL;
     for (const struct process *p = processes_find(&d->files, &d->arena, names); realms && p != NULL;
          p = p->next) {
         if (!process_has_argument(p, "-r")) {
@@ -179,11 +185,12 @@ void doctor_check_saslauthd(struct doctor *d, const struct application *a)
         return;
     }
     if (!asks(d, a, "auxprop")) {
-        doctor_say(d, DOCTOR_PWCHECK, a->label, a->conf_path, method, NULL);
+        doctor_say(d, DOCTOR_PWCHECK, a->label, a->conf_path, method,
+                   doctor_sasl_set(d, a, "pwcheck_method", "auxprop"), NULL);
     }
     if (asks(d, a, "saslauthd")) {
         check_socket(d, a);
-        check_saslauthd_realm(d);
+        check_saslauthd_realm(d, a);
         if (!a->uses_store) {
             check_saslauthd_mechanisms(d, a);
         }

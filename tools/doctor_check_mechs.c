@@ -158,7 +158,7 @@ static void check_verifiers(struct doctor *d, const struct application *a, const
     if (without > 0) {
         doctor_say(d, DOCTOR_MECH_VERIFIER, a->label, a->conf_path, mechanism,
                    arena_number(&d->arena, without), arena_number(&d->arena, a->counts->accounts),
-                   NULL);
+                   doctor_mechanisms_without(d, a, mechanism), NULL);
     }
 }
 
@@ -168,10 +168,11 @@ static void check_one(struct doctor *d, const struct application *a, const char 
     check_stock(d, a, mechanism);
     check_verifiers(d, a, mechanism);
     if (strcasecmp(mechanism, "NTLM") == 0) {
-        doctor_say(d, DOCTOR_MECH_NTLM, a->label, a->conf_path, NULL);
+        doctor_say(d, DOCTOR_MECH_NTLM, a->label, doctor_mechanisms_without(d, a, mechanism), NULL);
     }
     if (strncasecmp(mechanism, "GS", 2) == 0 && !doctor_exists(&d->files, "/etc/krb5.keytab")) {
-        doctor_say(d, DOCTOR_MECH_GSSAPI, a->label, a->conf_path, mechanism, NULL);
+        doctor_say(d, DOCTOR_MECH_GSSAPI, a->label, doctor_mechanisms_without(d, a, mechanism),
+                   mechanism, NULL);
     }
 }
 
@@ -184,7 +185,8 @@ static void check_list(struct doctor *d, const struct application *a, const char
         const char *file = plugins_our_file(mechanism);
         if (word.n != strlen(mechanism) && a->server == SERVER_POSTFIX &&
             settings_list_has(a->offered, mechanism)) {
-            doctor_say(d, DOCTOR_MECH_UNBOUND, a->label, a->conf_path, mechanism, NULL);
+            doctor_say(d, DOCTOR_MECH_UNBOUND, a->label, a->conf_path, mechanism,
+                       doctor_sasl_set(d, a, "mech_list", a->offered), NULL);
         }
         /* EXTERNAL is libsasl2's own. */
         if (settings_list_has(a->offered, mechanism) || strcasecmp(mechanism, "EXTERNAL") == 0) {
@@ -203,6 +205,7 @@ static void check_list(struct doctor *d, const struct application *a, const char
 
 void doctor_check_mechanisms(struct doctor *d, const struct application *a)
 {
+    static const char usual[] = "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256";
     const char *list = application_option(d, a, "mech_list");
     struct slice rest = slice_str(a->offered);
     struct slice word;
@@ -210,24 +213,28 @@ void doctor_check_mechanisms(struct doctor *d, const struct application *a)
         return;
     }
     if (list == NULL) {
-        doctor_say(d, DOCTOR_MECH_UNSET, a->label, a->conf_path, a->offered, a->prefix, NULL);
+        doctor_say(d, DOCTOR_MECH_UNSET, a->label, a->conf_path, a->offered,
+                   doctor_sasl_set(d, a, "mech_list", usual), NULL);
     } else {
         check_list(d, a, list);
     }
     if (*a->offered == '\0') {
-        doctor_say(d, DOCTOR_MECH_NONE, a->label, a->conf_path, NULL);
+        doctor_say(d, DOCTOR_MECH_NONE, a->label, doctor_sasl_set(d, a, "mech_list", usual), NULL);
         return;
     }
     while (settings_word(&rest, " ", &word)) {
         check_one(d, a, arena_copy(&d->arena, word));
     }
     if (!settings_list_has(a->offered, "LOGIN")) {
-        doctor_say(d, DOCTOR_MECH_NO_LOGIN, a->label, a->conf_path, NULL);
+        const char *with = arena_format(&d->arena, "%s LOGIN", list == NULL ? a->offered : list);
+        doctor_say(d, DOCTOR_MECH_NO_LOGIN, a->label, doctor_sasl_set(d, a, "mech_list", with),
+                   NULL);
     }
     /* Of the servers only Cyrus IMAP hands plugins a channel binding. */
     const char *binding = application_option(d, a, "lmdb_channel_binding");
     if (a->server == SERVER_IMAPD && strstr(a->offered, "SCRAM-") != NULL &&
         (binding == NULL || strcasecmp(binding, "none") != 0)) {
-        doctor_say(d, DOCTOR_MECH_PLUS, a->label, a->conf_path, a->prefix, NULL);
+        doctor_say(d, DOCTOR_MECH_PLUS, a->label,
+                   doctor_sasl_set(d, a, "lmdb_channel_binding", "none"), NULL);
     }
 }

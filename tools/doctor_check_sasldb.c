@@ -96,7 +96,8 @@ static bool check_reachable(struct doctor *d, const struct application *a, const
                                     : group_name(&d->files, &d->arena, a->user.groups[0]);
             doctor_say(d, DOCTOR_SASLDB_CHROOT, a->label, inside, path, group, NULL);
         } else {
-            doctor_say(d, DOCTOR_SASLDB_MISSING, a->label, inside, a->conf_path, NULL);
+            doctor_say(d, DOCTOR_SASLDB_MISSING, a->label, inside,
+                       doctor_sasl_set(d, a, "auxprop_plugin", "lmdb"), NULL);
         }
         return false;
     }

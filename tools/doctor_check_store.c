@@ -229,7 +229,8 @@ static void check_mount(struct doctor *d, const struct application *a)
                    directory_of(d, a->store_path), NULL);
     }
     if (nolock && !read_only) {
-        doctor_say(d, DOCTOR_NOLOCK, a->label, a->store_path, a->conf_path, NULL);
+        doctor_say(d, DOCTOR_NOLOCK, a->label, a->store_path, a->conf_path,
+                   doctor_sasl_drop(d, a, "lmdb_nolock"), NULL);
     }
 }
 

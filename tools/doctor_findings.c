@@ -137,15 +137,15 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "sed -n %2p %1"},
 [DOCTOR_NOT_OURS] = {"not-ours", DOCTOR_WARNING,
     "%1 does not ask this store: auxprop_plugin in %2 is \"%3\"",
-    "sed -i 's/^\\(sasl_\\)\\?auxprop_plugin:.*/\\1auxprop_plugin: lmdb/' %2"},
+    "%r4"},
 [DOCTOR_AUXPROP_UNSET] = {"auxprop-unset", DOCTOR_WARNING,
     "%1 asks every auxprop plugin it finds, since %2 has no auxprop_plugin: an error of another "
     "refuses everybody",
-    "echo '%3auxprop_plugin: lmdb' >> %2"},
+    "%r3"},
 [DOCTOR_AUXPROP_BESIDE] = {"auxprop-beside", DOCTOR_WARNING,
     "%1 asks \"%3\" beside lmdb (%2): if that cannot be read, nobody can log in, and who is in "
     "both can have two passwords",
-    "sed -i 's/^\\(sasl_\\)\\?auxprop_plugin:.*/\\1auxprop_plugin: lmdb/' %2"},
+    "%r4"},
 [DOCTOR_AUXPROP_UNKNOWN] = {"auxprop-unknown", DOCTOR_ERROR,
     "auxprop_plugin in %2 names \"%3\", but %4 is in none of the plugin directories of %1: users "
     "are \"not found\"",
@@ -153,11 +153,11 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_WRITABLE] = {"writable", DOCTOR_WARNING,
     "%1 may change passwords in the store: lmdb_writable is on in %2; only saslpasswd2 and the "
     "like need that",
-    "sed -i '/^\\(sasl_\\)\\?lmdb_writable:/d' %2"},
+    "%r3"},
 [DOCTOR_REQUIRE_TLS] = {"require-tls", DOCTOR_ERROR,
     "lmdb_require_tls is on in %1: Postfix tells plugins nothing about TLS, so nothing is offered "
     "and smtpd ends",
-    "sed -i '/^lmdb_require_tls:/d' %1; postconf -c %2 -e smtpd_tls_auth_only=yes"},
+    "%r3; postconf -c %2 -e smtpd_tls_auth_only=yes"},
 [DOCTOR_STORE_ELSEWHERE] = {"store-elsewhere", DOCTOR_WARNING,
     "%1 reads the store %2, while sasl-lmdb without -f works on %3: an account set there is not "
     "found by the server",
@@ -165,10 +165,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 
 [DOCTOR_PWCHECK] = {"pwcheck", DOCTOR_WARNING,
     "pwcheck_method in %2 is \"%3\": PLAIN and LOGIN at %1 ask that, not the store",
-    "sed -i 's/^\\(sasl_\\)\\?pwcheck_method:.*/\\1pwcheck_method: auxprop/' %2"},
+    "%r4"},
 [DOCTOR_SASLAUTHD_MECHS] = {"saslauthd-mechs", DOCTOR_ERROR,
     "%1 offers %3, which saslauthd cannot check, and asks no store (%2): such a login always fails",
-    "sed -i 's/^\\(sasl_\\)\\?mech_list:.*/\\1mech_list: PLAIN LOGIN/' %2"},
+    "%r4"},
 [DOCTOR_SASLAUTHD_SOCKET] = {"saslauthd-socket", DOCTOR_ERROR,
     "%1 asks saslauthd, whose socket %2 is not there",
     "systemctl start saslauthd"},
@@ -192,7 +192,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 
 [DOCTOR_SASLDB_MISSING] = {"sasldb-missing", DOCTOR_ERROR,
     "%1 asks sasldb, whose file %2 is not there: users are \"not found\"",
-    "sed -i 's/^\\(sasl_\\)\\?auxprop_plugin:.*/\\1auxprop_plugin: lmdb/' %3"},
+    "%r3"},
 [DOCTOR_SASLDB_CHROOT] = {"sasldb-chroot", DOCTOR_ERROR,
     "%1 asks sasldb from a chroot: its file would have to be %2, and is not there (%3 is, and is "
     "not seen from inside); this store would need no copy",
@@ -236,36 +236,36 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%r4"},
 [DOCTOR_MECH_UNSET] = {"mech-unset", DOCTOR_WARNING,
     "%1 offers every mechanism of every plugin (%3), since %2 has no mech_list",
-    "echo '%4mech_list: PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256' >> %2"},
+    "%r4"},
 [DOCTOR_MECH_NOBODY] = {"mech-nobody", DOCTOR_ERROR,
     "mech_list in %2 names %3, which no plugin of %1 offers (%4)",
     "%r5"},
 [DOCTOR_MECH_NONE] = {"mech-none", DOCTOR_ERROR,
     "%1 has no mechanism to offer at all: Postfix's smtpd ends with \"no SASL authentication "
     "mechanisms\", other servers offer no AUTH",
-    "sed -i 's/^\\(sasl_\\)\\?mech_list:.*/\\1mech_list: PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256/' %2"},
+    "%r2"},
 [DOCTOR_MECH_NTLM] = {"mech-ntlm", DOCTOR_WARNING,
     "%1 offers NTLM, which Windows programs and curl try first, and which no account of this store "
     "can pass",
-    "sed -i '/mech_list:/s/ *NTLM//' %2"},
+    "%r2"},
 [DOCTOR_MECH_GSSAPI] = {"mech-gssapi", DOCTOR_WARNING,
     "%1 offers %3 without a keytab (/etc/krb5.keytab): clients try it first and find no Kerberos",
-    "sed -i '/mech_list:/s/ *%3//' %2"},
+    "%r2"},
 [DOCTOR_MECH_NO_LOGIN] = {"mech-no-login", DOCTOR_NOTE,
     "%1 does not offer LOGIN, the only mechanism Outlook, .NET programs and many printers know",
-    "sed -i 's/^\\(sasl_\\)\\?mech_list:.*/& LOGIN/' %2"},
+    "%r2"},
 [DOCTOR_MECH_PLUS] = {"mech-plus", DOCTOR_NOTE,
     "%1 offers SCRAM with channel binding, and binds to tls-unique under TLS 1.3 too: clients that "
     "bind by tls-exporter (mutt, gsasl) give up",
-    "echo '%3lmdb_channel_binding: none' >> %2"},
+    "%r2"},
 [DOCTOR_MECH_UNBOUND] = {"mech-unbound", DOCTOR_NOTE,
     "mech_list in %2 names %3-PLUS, and %1 offers %3 instead: Postfix hands plugins no channel "
     "binding",
-    "sed -i '/mech_list:/s/%3-PLUS/%3/' %2"},
+    "%r4"},
 [DOCTOR_MECH_VERIFIER] = {"mech-verifier", DOCTOR_WARNING,
     "%1 offers %3, for which %4 of %5 accounts have no verifier: programs that choose it do not "
     "fall back to another",
-    "sed -i '/mech_list:/s/ *%3\\>//' %2"},
+    "%r6"},
 
 [DOCTOR_REALM] = {"realm", DOCTOR_WARNING,
     "a name without \"@\" at %1 belongs to the realm \"%2\", in which the store %3 has no account "
@@ -325,7 +325,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_NOLOCK] = {"nolock", DOCTOR_ERROR,
     "%1 reads the store %2 without a lock (lmdb_nolock in %3) although it can be written: what it "
     "reads can be nonsense",
-    "sed -i '/^\\(sasl_\\)\\?lmdb_nolock:/d' %3"},
+    "%r4"},
 [DOCTOR_STORE_REPLACED] = {"store-replaced", DOCTOR_ERROR,
     "%1 (process %2) still reads the file that was the store %3 before somebody put another in its "
     "place",
@@ -356,21 +356,21 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "ausearch -m avc -c smtpd -c imapd; restorecon -Rv %2"},
 
 [DOCTOR_IMAP_PLAINTEXT] = {"imap-plaintext", DOCTOR_WARNING,
-    "Cyrus IMAP takes passwords without TLS (allowplaintext in %1)",
-    "sed -i 's/^allowplaintext:.*/allowplaintext: no/' %1"},
+    "%3 takes passwords without TLS (allowplaintext in %1)",
+    "%r2"},
 [DOCTOR_IMAP_NO_PLAINTEXT] = {"imap-no-plaintext", DOCTOR_ERROR,
-    "Cyrus IMAP takes passwords only under TLS, and %1 has no tls_server_cert: PLAIN, LOGIN and "
+    "%2 takes passwords only under TLS, and %1 has no tls_server_cert: PLAIN, LOGIN and "
     "the LOGIN command cannot be used",
     "echo 'tls_server_cert: /path/to/chain.pem' >> %1; echo 'tls_server_key: /path/to/key.pem' >> "
     "%1"},
 [DOCTOR_IMAP_REALM] = {"imap-realm", DOCTOR_ERROR,
-    "Cyrus IMAP denies the %3 accounts of realm \"%2\" as \"cross-realm\": %1 names the realm "
+    "%5 denies the %3 accounts of realm \"%2\" as \"cross-realm\": %1 names the realm "
     "neither as servername nor in loginrealms",
-    "echo 'loginrealms: %4' >> %1"},
+    "%r4"},
 [DOCTOR_IMAP_REQUIRE_TLS] = {"imap-require-tls", DOCTOR_WARNING,
     "lmdb_require_tls is on in %1, but IMAP's LOGIN command passes plugins by, and "
     "allowplaintext lets it",
-    "sed -i 's/^allowplaintext:.*/allowplaintext: no/' %1"},
+    "%r2"},
 
 [DOCTOR_FAIL2BAN_BLIND] = {"fail2ban-blind", DOCTOR_WARNING,
     "fail2ban's jail %1 does not see failed logins by %2: whoever guesses by these is never "

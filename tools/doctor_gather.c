@@ -23,6 +23,62 @@ const char *application_option(struct doctor *d, const struct application *appli
                           arena_format(&d->arena, "%s%s", application->prefix, option));
 }
 
+/* A script for sed on the line that holds an option. */
+static const char *sed_line(struct doctor *d, const struct setting *setting, const char *command,
+                            const char *file)
+{
+    const char *script =
+        arena_format(&d->arena, "/^[[:space:]]*%s:/I%s", setting->written, command);
+    return arena_format(&d->arena, "sed -i %s %s", doctor_quoted(&d->arena, script),
+                        doctor_quoted(&d->arena, setting->file == NULL ? file : setting->file));
+}
+
+const char *doctor_conf_set(struct doctor *d, const struct application *a, const char *option,
+                            const char *value)
+{
+    const struct setting *setting = settings_find(&a->conf, option);
+    if (setting != NULL) {
+        return sed_line(d, setting, arena_format(&d->arena, "c %s: %s", setting->written, value),
+                        a->conf_path);
+    }
+    const char *line = arena_format(&d->arena, "%s: %s", option, value);
+    return arena_format(&d->arena, "echo %s >> %s", doctor_quoted(&d->arena, line),
+                        doctor_quoted(&d->arena, a->conf_path));
+}
+
+const char *doctor_conf_drop(struct doctor *d, const struct application *a, const char *option)
+{
+    const struct setting *setting = settings_find(&a->conf, option);
+    return setting == NULL ? "" : sed_line(d, setting, "d", a->conf_path);
+}
+
+const char *doctor_sasl_set(struct doctor *d, const struct application *a, const char *option,
+                            const char *value)
+{
+    return doctor_conf_set(d, a, arena_format(&d->arena, "%s%s", a->prefix, option), value);
+}
+
+const char *doctor_sasl_drop(struct doctor *d, const struct application *a, const char *option)
+{
+    return doctor_conf_drop(d, a, arena_format(&d->arena, "%s%s", a->prefix, option));
+}
+
+const char *doctor_mechanisms_without(struct doctor *d, const struct application *a,
+                                      const char *unwanted)
+{
+    const char *list = application_option(d, a, "mech_list");
+    struct slice rest = slice_str(list == NULL ? a->offered : list);
+    struct slice word;
+    const char *kept = "";
+    while (settings_word(&rest, " \t,", &word)) {
+        if (strcasecmp(doctor_without_plus(d, word), unwanted) != 0) {
+            kept = arena_format(&d->arena, "%s%s%.*s", kept, *kept == '\0' ? "" : " ", (int)word.n,
+                                (const char *)word.p);
+        }
+    }
+    return doctor_sasl_set(d, a, "mech_list", kept);
+}
+
 const struct store_counts *doctor_counts(struct doctor *d, const char *path, const char *key_path)
 {
     for (const struct store_view *v = d->stores; v != NULL; v = v->next) {
@@ -109,45 +165,76 @@ void doctor_complete_application(struct doctor *d, struct application *applicati
     }
 }
 
-static void gather_imapd(struct doctor *d)
+/* SASL_PATH of Cyrus IMAP's master: what starts it says so, or the process itself. */
+static const char *imapd_sasl_path(struct doctor *d, const struct process *processes)
 {
+    struct settings defaults = {.first = NULL};
     struct buf text;
     buf_init(&text, DOCTOR_CONF_MAX);
-    int error = doctor_read(&d->files, d->imapd_at, &text);
-    d->have_imapd = error == 0;
+    if (doctor_read(&d->files, "/etc/default/cyrus-imapd", &text) == 0) {
+        settings_take_shell(&defaults, &d->arena, buf_slice(&text));
+    }
+    buf_release(&text);
+    const char *path = settings_last(&defaults, "SASL_PATH");
+    return path == NULL && processes != NULL ? process_variable(processes, &d->arena, "SASL_PATH")
+                                             : path;
+}
+
+/* Services of Cyrus IMAP with the same options; service is NULL, or the one that has its own. */
+static void add_imapd(struct doctor *d, const struct settings *settings, const char *service)
+{
+    static const char *const names[] = {"imapd", "cyrmaster", NULL};
+    struct application *imapd = doctor_add_application(d, SERVER_IMAPD, "imap");
+    if (imapd == NULL) {
+        return;
+    }
+    imapd->label =
+        service == NULL ? "Cyrus IMAP" : arena_format(&d->arena, "Cyrus IMAP (%s)", service);
+    imapd->unit = "cyrus-imapd";
+    imapd->prefix = "sasl_";
+    imapd->conf_path = d->imapd_at;
+    imapd->conf = service == NULL ? *settings : imapd_seen_by(settings, &d->arena, service);
+    imapd->user = person_find(&d->files, &d->arena, "cyrus");
+    imapd->processes = processes_find(&d->files, &d->arena, names);
+    imapd->sasl_path = imapd_sasl_path(d, imapd->processes);
+    doctor_complete_application(d, imapd);
+}
+
+/* cyrus.conf lies beside imapd.conf. */
+static const char *cyrus_conf(struct doctor *d)
+{
+    const char *slash = strrchr(d->imapd_at, '/');
+    size_t n = slash == NULL ? 0 : (size_t)(slash - d->imapd_at) + 1;
+    return arena_format(&d->arena, "%.*scyrus.conf", (int)n, d->imapd_at);
+}
+
+static void gather_imapd(struct doctor *d)
+{
+    struct settings settings = {.first = NULL};
+    int error = imapd_read(&d->files, &d->arena, d->imapd_at, &settings);
     if (error == ENOENT && d->service == NULL) {
-        buf_release(&text);
         return;
     }
     doctor_report_looked_at(&d->report, arena_format(&d->arena, "Cyrus IMAP: %s", d->imapd_at));
     if (error != 0) {
         doctor_say(d, DOCTOR_UNREADABLE, d->imapd_at, doctor_why(error), NULL);
-    } else {
-        settings_take_imapd(&d->imapd, &d->arena, buf_slice(&text));
-    }
-    buf_release(&text);
-    struct application *imapd = error != 0 ? NULL : doctor_add_application(d, SERVER_IMAPD, "imap");
-    if (imapd == NULL) {
         return;
     }
-    static const char *const names[] = {"imapd", "cyrmaster", NULL};
-    struct settings defaults = {.first = NULL};
-    imapd->label = "Cyrus IMAP";
-    imapd->unit = "cyrus-imapd";
-    imapd->prefix = "sasl_";
-    imapd->conf_path = d->imapd_at;
-    imapd->conf = d->imapd;
-    imapd->user = person_find(&d->files, &d->arena, "cyrus");
-    imapd->processes = processes_find(&d->files, &d->arena, names);
-    if (doctor_read(&d->files, "/etc/default/cyrus-imapd", &text) == 0) {
-        settings_take_shell(&defaults, &d->arena, buf_slice(&text));
+    const char *services = imapd_services(&d->files, &d->arena, cyrus_conf(d), d->imapd_at);
+    struct slice rest = slice_str(services);
+    struct slice word;
+    bool common = *services == '\0';
+    while (settings_word(&rest, " ", &word)) {
+        const char *name = arena_copy(&d->arena, word);
+        if (imapd_has_own(&settings, name)) {
+            add_imapd(d, &settings, name);
+        } else {
+            common = true;
+        }
     }
-    buf_release(&text);
-    imapd->sasl_path = settings_last(&defaults, "SASL_PATH");
-    if (imapd->sasl_path == NULL && imapd->processes != NULL) {
-        imapd->sasl_path = process_variable(imapd->processes, &d->arena, "SASL_PATH");
+    if (common) {
+        add_imapd(d, &settings, NULL);
     }
-    doctor_complete_application(d, imapd);
 }
 
 /* Another program that has a NAME.conf. */

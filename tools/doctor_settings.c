@@ -88,14 +88,20 @@ void settings_add(struct settings *settings, struct arena *arena, struct slice n
     settings->n++;
 }
 
-const char *settings_first(const struct settings *settings, const char *name)
+const struct setting *settings_find(const struct settings *settings, const char *name)
 {
     for (const struct setting *s = settings->first; s != NULL; s = s->next) {
         if (strcasecmp(s->name, name) == 0) {
-            return s->value;
+            return s;
         }
     }
     return NULL;
+}
+
+const char *settings_first(const struct settings *settings, const char *name)
+{
+    const struct setting *setting = settings_find(settings, name);
+    return setting == NULL ? NULL : setting->value;
 }
 
 const char *settings_last(const struct settings *settings, const char *name)
@@ -109,10 +115,10 @@ const char *settings_last(const struct settings *settings, const char *name)
     return value;
 }
 
-/* One line of the two formats with a colon. False if the program would not take it. */
-static bool take_colon_line(struct settings *ret, struct arena *arena, struct slice line,
-                            unsigned number)
+bool settings_take_colon(struct settings *ret, struct arena *arena, struct slice line,
+                         const char *file, unsigned number)
 {
+    const struct setting *last = ret->last;
     struct slice name = {line.p, 0};
     size_t nul = 0;
     while (name.n < line.n && is_name(line.p[name.n])) {
@@ -127,37 +133,29 @@ static bool take_colon_line(struct settings *ret, struct arena *arena, struct sl
         ret->bad = "an option without a value";
     } else {
         settings_add(ret, arena, name, settings_trim(rest), number);
+        if (ret->last != last) {
+            ret->last->written = ret->last->name;
+            ret->last->file = file;
+        }
         return true;
     }
     ret->bad_line = number;
+    ret->bad_file = file;
     return false;
 }
 
-static void take_colon_lines(struct settings *ret, struct arena *arena, struct slice text,
-                             bool include)
+void settings_take_sasl(struct settings *ret, struct arena *arena, struct slice text)
 {
     unsigned number = 0;
     struct slice line;
     while (settings_line(&text, &line)) {
         line = settings_trim(line);
         number++;
-        if (line.n == 0 || line.p[0] == '#' || (include && line.p[0] == '@')) {
-            continue;
-        }
-        if (!take_colon_line(ret, arena, line, number)) {
+        if (line.n > 0 && line.p[0] != '#' &&
+            !settings_take_colon(ret, arena, line, NULL, number)) {
             return;
         }
     }
-}
-
-void settings_take_sasl(struct settings *ret, struct arena *arena, struct slice text)
-{
-    take_colon_lines(ret, arena, text, false);
-}
-
-void settings_take_imapd(struct settings *ret, struct arena *arena, struct slice text)
-{
-    take_colon_lines(ret, arena, text, true);
 }
 
 void settings_take_shell(struct settings *ret, struct arena *arena, struct slice text)

@@ -17,21 +17,27 @@ struct setting {
     struct setting *next;
     const char *name;
     const char *value;
-    unsigned line; /* where it begins, from 1 */
+    unsigned line;       /* where it begins, from 1 */
+    const char *written; /* its name in the file, where it has a colon */
+    const char *file;    /* which one, if known */
 };
 
 struct settings {
     struct setting *first;
     struct setting *last;
     unsigned n;
-    unsigned bad_line; /* the first line the program does not take; 0: there is none */
-    const char *bad;   /* what is wrong with it */
+    unsigned bad_line;    /* the first line the program does not take; 0: there is none */
+    const char *bad_file; /* where that is, if it is another than the one asked for */
+    const char *bad;      /* what is wrong with it */
 };
 
 void settings_add(struct settings *settings, struct arena *arena, struct slice name,
                   struct slice value, unsigned line);
 
 /* The first of that name, as libsasl2 and Cyrus IMAP choose; NULL if there is none. */
+const struct setting *settings_find(const struct settings *settings, const char *name);
+
+/* Its value. */
 const char *settings_first(const struct settings *settings, const char *name);
 
 /* The last of that name, as Postfix chooses; NULL if there is none. */
@@ -43,8 +49,12 @@ const char *settings_last(const struct settings *settings, const char *name);
  */
 void settings_take_sasl(struct settings *ret, struct arena *arena, struct slice text);
 
-/* imapd.conf: the same, with "@include" lines passed over. */
-void settings_take_imapd(struct settings *ret, struct arena *arena, struct slice text);
+/*
+ * One line of it, or of imapd.conf, without space around; file is kept, not copied. False, and the
+ * settings know the bad line, if the program would not take it.
+ */
+bool settings_take_colon(struct settings *ret, struct arena *arena, struct slice line,
+                         const char *file, unsigned number);
 
 /* "NAME=value" lines of a shell fragment in /etc/default, quotation marks taken off. */
 void settings_take_shell(struct settings *ret, struct arena *arena, struct slice text);

@@ -852,6 +852,33 @@ def _(site):
     del site.imapd["tls_server_cert"]
 
 
+CYRUS_CONF = """START {
+  recover cmd="ctl_cyrusdb -r"
+}
+SERVICES {
+  # what logs people in
+  imap  cmd="imapd -U 30" listen="imap" prefork=0
+  pop3  cmd="/usr/lib/cyrus/bin/pop3d" listen="pop3"
+  nntp  cmd="nntpd -C /etc/other.conf" listen="nntp"
+  sieve cmd="timsieved" listen="sieve"
+  lmtp  cmd="lmtpd" listen="/run/lmtp"
+}
+"""
+
+
+def imapd_syntax(lines):
+    @case("conf-syntax", "legacy", imap=True, postfix=False)
+    def _(site):
+        later(site, lambda s: s.file("/etc/imapd.conf", toolkit.contents(
+            s.path("/etc/imapd.conf")).decode() + lines))
+
+
+imapd_syntax("@include: /etc/nowhere.conf\n")
+imapd_syntax("@include: /etc/imapd.conf\n")
+imapd_syntax("@something: else\n")
+imapd_syntax("SASL_mech_list: PLAIN\n")
+
+
 @case("imap-realm", "legacy", imap=True, postfix=False)
 def _(site):
     site.users.append(("erin", "other.example"))
@@ -1152,9 +1179,10 @@ class Commands(DoctorTest):
         site = self.site(imap=True, postfix=False)
         site.imapd["loginrealms"] = "a'; touch x; echo 'b"
         site.write()
-        echo = self.mend(site, "imap-realm").split(" >> ")[0]
-        done = toolkit.run(["sh", "-c", echo], cwd=self.directory)
-        self.assertEqual(done.out, b"loginrealms: a'; touch x; echo 'b example.org\n")
+        mend = self.mend(site, "imap-realm").replace("/etc/", site.root + "/etc/")
+        toolkit.run(["sh", "-c", mend], cwd=self.directory)
+        self.assertIn(b"\nloginrealms: a'; touch x; echo 'b example.org\n",
+                      toolkit.contents(site.path("/etc/imapd.conf")))
         self.assertFalse(os.path.exists(os.path.join(self.directory, "x")))
 
     def test_a_service_with_a_value_of_its_own(self):
@@ -1173,6 +1201,34 @@ class Commands(DoctorTest):
         site.write()
         self.assertEqual(self.mend(site, "tls-missing"), "postconf -c /etc/postfix -e "
                          "smtpd_tls_security_level=may")
+
+    def test_options_of_a_service(self):
+        """Each service is judged by its own options, and mended under its own name for them."""
+        site = self.site(imap=True, postfix=False)
+        site.imapd.update({"pop3_sasl_mech_list": "PLAIN LOGIN CRAM-MD5", "POP3_allowplaintext":
+                           "yes", "nntp_allowplaintext": "yes", "sieve_extensions": "fileinto"})
+        site.write()
+        site.file("/etc/cyrus.conf", CYRUS_CONF)
+        found = {f["id"]: f for f in self.findings(site)}
+        self.assertEqual(set(found), {"legacy", "mech-verifier", "imap-plaintext"})
+        self.assertTrue(found["imap-plaintext"]["text"].startswith("Cyrus IMAP (pop3) "), found)
+        for wanted in ("mech-verifier", "imap-plaintext"):
+            mend = re.sub("(?<= )/etc/", site.root + "/etc/", found[wanted]["mend"])
+            self.assertEqual(toolkit.run(["sh", "-c", mend]).status, 0, mend)
+        self.assertEqual(self.ids(site), {"legacy"})
+        self.assertIn(b"pop3_sasl_mech_list: PLAIN LOGIN\n",
+                      toolkit.contents(site.path("/etc/imapd.conf")))
+
+    def test_an_included_file(self):
+        """What it says counts, and is mended in it."""
+        site = self.site(imap=True, postfix=False)
+        site.imapd["@include"] = "/etc/imapd-sasl.conf"
+        del site.imapd["sasl_mech_list"]
+        site.write()
+        site.file("/etc/imapd-sasl.conf", "sasl_mech_list: PLAIN LOGIN \\\n  CRAM-MD5\n")
+        mend = self.mend(site, "mech-verifier")
+        self.assertEqual(mend, "sed -i '/^[[:space:]]*sasl_mech_list:/Ic sasl_mech_list: PLAIN "
+                               "LOGIN' /etc/imapd-sasl.conf")
 
     def test_control_characters_are_escaped(self):
         site = self.site()
