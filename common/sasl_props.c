@@ -291,22 +291,26 @@ static enum auth_status secret_cram(sasl_server_params_t *sparams, struct mech_s
     return AUTH_OK;
 }
 
-/* Every form under this name that was hashed over exactly the bytes the client used. */
-static void match_digests(sasl_server_params_t *sparams, const char *name,
+/* Hashed over exactly the bytes the client used. Reads every value, also behind a match. */
+static bool match_digests(sasl_server_params_t *sparams, const char *name,
                           const struct mech_want *want, struct mech_secret *ret)
 {
-    enum { ROOM = sizeof ret->digest / sizeof ret->digest[0] };
+    uint8_t digest[VERIFIER_DIGEST_ENCODINGS][16];
     unsigned size;
     const char **values = find_values(sparams, name, &size);
+    bool found = false;
 
-    for (size_t i = 0; values != NULL && values[i] != NULL && ret->n_digest < ROOM; i++) {
+    for (size_t i = 0; values != NULL && values[i] != NULL; i++) {
         bool match = false;
-        if (verifier_match_digest(slice_str(values[i]), want->digest_username, want->digest_realm,
-                                  ret->digest[ret->n_digest], &match) == AUTH_OK &&
+        if (verifier_match_digests(slice_str(values[i]), want->digest_username, want->digest_realm,
+                                   digest, &match) == AUTH_OK &&
             match) {
-            ret->n_digest++;
+            memcpy(ret->digest, digest, sizeof digest);
+            crypto_wipe(digest, sizeof digest);
+            found = true;
         }
     }
+    return found;
 }
 
 /* From a clear password: hashed as UTF-8 and, where it differs, as ISO-8859-1. */
@@ -316,14 +320,13 @@ static enum auth_status derive_digests(const struct mech_want *want, struct slic
     struct buf latin1;
 
     buf_init(&latin1, IDENTITY_MAX_PASSWORD);
-    enum auth_status status = verifier_digest_ha1(want->digest_username, want->digest_realm,
-                                                  password, ret->digest[ret->n_digest]);
-    ret->n_digest++;
-    if (status == AUTH_OK && !slice_is_printable(password) &&
-        identity_to_latin1(password, &latin1)) {
-        status = verifier_digest_ha1(want->digest_username, want->digest_realm, buf_slice(&latin1),
-                                     ret->digest[ret->n_digest]);
-        ret->n_digest++;
+    enum auth_status status = AUTH_OK;
+    for (unsigned i = 0; status == AUTH_OK && i < VERIFIER_DIGEST_ENCODINGS; i++) {
+        status = verifier_digest_ha1(want->digest_username, want->digest_realm, password,
+                                     ret->digest[i]);
+        if (i == 0 && identity_to_latin1(password, &latin1)) {
+            password = buf_slice(&latin1);
+        }
     }
     buf_release(&latin1);
     return status;
@@ -332,36 +335,30 @@ static enum auth_status derive_digests(const struct mech_want *want, struct slic
 static enum auth_status secret_digest(sasl_server_params_t *sparams, const struct mech_want *want,
                                       struct mech_secret *ret)
 {
-    enum auth_status status = AUTH_OK;
+    struct mech_secret nobody;
+    unsigned size;
 
-    ret->n_digest = 0;
-    match_digests(sparams, "*" PROP_DIGEST, want, ret);
-    if (ret->verdict == AUTH_OK) {
-        struct slice password = find_password(sparams);
-        if (ret->n_digest == 0 && password.n > 0) {
-            status = derive_digests(want, password, ret);
-        }
-        const char *raw = find_exact(sparams, "*" PROP_DIGEST_RAW, 16);
-        unsigned size;
-        /* Of another store's single digest nobody knows the spelling; it is tried as it is. */
-        if (ret->n_digest == 0 && raw != NULL &&
-            find_values(sparams, "*" PROP_DIGEST, &size) == NULL) {
-            memcpy(ret->digest[0], raw, 16);
-            ret->n_digest = 1;
-        }
-        if (ret->n_digest == 0) {
-            ret->verdict = AUTH_NO_VERIFIER;
-        }
+    memset(ret->digest, 0, sizeof ret->digest);
+    const bool found = match_digests(sparams, "*" PROP_DIGEST, want, ret);
+    /* As many texts are read for every name. What comes of these is of no use to anybody. */
+    (void)match_digests(sparams, "*" PROP_DECOY, want, &nobody);
+    if (ret->verdict != AUTH_OK || found) {
+        return AUTH_OK;
     }
-    /* From here on the verdict refuses, whatever matches: forms made of nothing, the same work. */
-    if (ret->n_digest == 0) {
-        match_digests(sparams, "*" PROP_DECOY, want, ret);
+    const struct slice password = find_password(sparams);
+    if (password.n > 0) {
+        return derive_digests(want, password, ret);
     }
-    if (ret->n_digest == 0) {
-        memset(ret->digest[0], 0, sizeof ret->digest[0]);
-        ret->n_digest = 1;
+    const char *raw = find_exact(sparams, "*" PROP_DIGEST_RAW, 16);
+    if (raw == NULL || find_values(sparams, "*" PROP_DIGEST, &size) != NULL) {
+        ret->verdict = AUTH_NO_VERIFIER;
+        return AUTH_OK;
     }
-    return status;
+    /* Of another store's single digest nobody knows the spelling; it is tried as it is. */
+    for (unsigned i = 0; i < VERIFIER_DIGEST_ENCODINGS; i++) {
+        memcpy(ret->digest[i], raw, sizeof ret->digest[i]);
+    }
+    return AUTH_OK;
 }
 
 enum auth_status props_secret(sasl_server_params_t *sparams, const struct mech_want *want,

@@ -27,7 +27,7 @@
 #define PROP_CRAM "cmusaslsecretCRAM-MD5" /* 32 bytes */
 #define PROP_DIGEST_RAW "cmusaslsecretDIGEST-MD5" /* 16 bytes, spelling unknown */
 #define PROP_CHECKPASS "cmusaslsecretPLAIN"       /* 33 bytes */
-#define PROP_DIGEST "lmdbDigest"                  /* ours: text forms of verifier_put_digest() */
+#define PROP_DIGEST "lmdbDigest"                  /* ours: texts of verifier_put_digests() */
 #define PROP_CRYPT "lmdbCrypt"                    /* ours: one crypt(3) hash */
 #define PROP_DECOY "lmdbDecoy"     /* ours: stands in for values that are not there */
 #define PROP_UPGRADE "lmdbUpgrade" /* ours: base64(store id, ticket key), if a ticket is wanted */

@@ -139,32 +139,46 @@ static void set_digests(struct lookup *l, const char *name, const struct verifie
     struct buf text;
 
     buf_init(&text, LONGEST_VALUE);
-    for (unsigned i = 0; i < set->n_digest; i++) {
-        verifier_put_digest(&text, set, &set->digest[i], &l->who);
+    for (unsigned i = 0; i < set->n_digest;) {
+        i = verifier_put_digests(&text, set, i, &l->who);
         set_text(l, name, &text);
     }
     buf_release(&text);
 }
 
-/*
- * As many forms as an account of plain ASCII has, made of nothing. Never under the name of real
- * ones: who knows what they are made of could log in with them.
- */
-static void set_digest_decoys(struct lookup *l, const char *name)
+static unsigned count_spellings(const struct verifier_set *set)
 {
-    static const struct verifier_set nothing = {.n_extra_realms = 1,
-                                                .extra_realm = {"no realm of anybody"}};
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < set->n_digest; i++) {
+        n += i == 0 || !verifier_same_spelling(&set->digest[i - 1], &set->digest[i]);
+    }
+    return n;
+}
+
+/*
+ * Spellings made of nothing, from the number of those that were handed over up to what an account
+ * of this store has. Never under the name of real ones: who knows what they are made of could log
+ * in with them.
+ */
+static void set_digest_decoys(struct lookup *l, const char *name, unsigned handed_over)
+{
+    static const struct verifier_set nothing = {
+        .n_digest = 6,
+        .digest = {{.realm_kind = DIGEST_REALM_OWN},
+                   {.realm_kind = DIGEST_REALM_OWN, .full_name = true},
+                   {.realm_kind = DIGEST_REALM_EMPTY},
+                   {.realm_kind = DIGEST_REALM_EMPTY, .full_name = true},
+                   {.realm_kind = DIGEST_REALM_EXTRA},
+                   {.realm_kind = DIGEST_REALM_EXTRA, .full_name = true}},
+        .n_extra_realms = 1,
+        .extra_realm = {"no realm of anybody"},
+    };
     struct buf text;
 
     buf_init(&text, LONGEST_VALUE);
-    for (unsigned i = 0; i < l->answer.decoy_digests; i++) {
-        const struct digest_verifier form = {
-            .full_name = i % 2 != 0,
-            .realm_kind = i < 2   ? DIGEST_REALM_OWN
-                          : i < 4 ? DIGEST_REALM_EMPTY
-                                  : DIGEST_REALM_EXTRA,
-        };
-        verifier_put_digest(&text, &nothing, &form, &l->who);
+    for (unsigned i = handed_over; i < l->answer.decoy_digests; i++) {
+        (void)verifier_put_digests(&text, &nothing, i < 6 ? i : 4 + i % 2, &l->who);
         set_text(l, name, &text);
     }
     buf_release(&text);
@@ -260,8 +274,9 @@ static void set_decoys(struct lookup *l, const char *name)
     if ((l->wanted & WANT_CRAM) != 0 && !is_there(l, WANT_CRAM)) {
         set_value(l, name, slice_str(as_long_as_a_cram_state));
     }
-    if ((l->wanted & WANT_DIGEST) != 0 && !is_there(l, WANT_DIGEST)) {
-        set_digest_decoys(l, name);
+    if ((l->wanted & WANT_DIGEST) != 0) {
+        set_digest_decoys(
+            l, name, is_there(l, WANT_DIGEST) ? count_spellings(&l->answer.record.verifiers) : 0);
     }
     set_value(l, name, slice_str("-"));
 }

@@ -250,15 +250,21 @@ static bool take_digest(json_t *value, const struct identity *who, struct verifi
         !take_digest_realm(realm, who, set, &digest)) {
         return false;
     }
+    unsigned place = set->n_digest;
     for (unsigned i = 0; i < set->n_digest; i++) {
         const struct digest_verifier *other = &set->digest[i];
-        if (other->full_name == digest.full_name && other->latin1 == digest.latin1 &&
-            other->utf8_names == digest.utf8_names && other->realm_kind == digest.realm_kind &&
-            other->extra == digest.extra) {
+        if (!verifier_same_spelling(other, &digest)) {
+            continue;
+        }
+        if (other->latin1 == digest.latin1 && other->utf8_names == digest.utf8_names) {
             return false;
         }
+        place = i + 1;
     }
-    set->digest[set->n_digest++] = digest;
+    memmove(&set->digest[place + 1], &set->digest[place],
+            (set->n_digest - place) * sizeof set->digest[0]);
+    set->digest[place] = digest;
+    set->n_digest++;
     return true;
 }
 

@@ -30,7 +30,6 @@ struct digest {
 struct proof {
     bool match;
     uint8_t session_key[DIGEST_MD5_SIZE]; /* of the digest that matched */
-    uint8_t rspauth[DIGEST_MD5_SIZE];
 };
 
 static const unsigned qop_ssf[] = {0, DIGEST_SSF_INTEGRITY, DIGEST_SSF_RC4};
@@ -188,23 +187,19 @@ static enum auth_status try_digest(const uint8_t ha1[DIGEST_MD5_SIZE],
     const size_t last = r->authzid.p != NULL ? 1 : 0;
     uint8_t key[DIGEST_MD5_SIZE];
     uint8_t expected[DIGEST_MD5_SIZE];
-    uint8_t answer[DIGEST_MD5_SIZE];
     enum auth_status status = AUTH_INTERNAL;
 
     for (size_t i = first; i <= last; i++) {
         if ((status = digest_md5_session_key(ha1, r, forms[i], key)) != AUTH_OK ||
-            (status = digest_md5_proof(key, r, false, expected)) != AUTH_OK ||
-            (status = digest_md5_proof(key, r, true, answer)) != AUTH_OK) {
+            (status = digest_md5_proof(key, r, false, expected)) != AUTH_OK) {
             break;
         }
         const bool equal = crypto_equal(expected, sent, DIGEST_MD5_SIZE);
         copy_if(equal, ret->session_key, key, DIGEST_MD5_SIZE);
-        copy_if(equal, ret->rspauth, answer, DIGEST_MD5_SIZE);
         ret->match |= equal;
     }
     crypto_wipe(key, sizeof key);
     crypto_wipe(expected, sizeof expected);
-    crypto_wipe(answer, sizeof answer);
     return status;
 }
 
@@ -214,11 +209,11 @@ static enum auth_status verify(const struct mech_secret *secret,
     uint8_t sent[DIGEST_MD5_SIZE];
     enum auth_status status = AUTH_OK;
 
-    if (secret->n_digest < 1 || secret->n_digest > VERIFIER_DIGEST_ENCODINGS ||
-        !verifier_decode_md5(r->response, sent)) {
+    if (!verifier_decode_md5(r->response, sent)) {
         return AUTH_INTERNAL;
     }
-    for (unsigned i = 0; status == AUTH_OK && i < secret->n_digest; i++) {
+    /* All of them whichever matches: the time says nothing about the name, nor the password. */
+    for (unsigned i = 0; status == AUTH_OK && i < VERIFIER_DIGEST_ENCODINGS; i++) {
         status = try_digest(secret->digest[i], r, sent, ret);
     }
     return status == AUTH_OK ? mech_verdict(secret, ret->match) : status;
@@ -235,9 +230,15 @@ static enum auth_status succeed(struct digest *s, const struct digest_md5_respon
         .own_buffer = digest_layer_own_buffer(&s->mech.host->layers),
     };
 
+    uint8_t answer[DIGEST_MD5_SIZE];
+
+    enum auth_status status = digest_md5_proof(proof->session_key, r, true, answer);
+    if (status != AUTH_OK) {
+        return status;
+    }
     buf_put_str(out, "rspauth=");
-    buf_put_hex(out, proof->rspauth, sizeof proof->rspauth);
-    enum auth_status status = buf_status(out);
+    buf_put_hex(out, answer, sizeof answer);
+    status = buf_status(out);
     if (status == AUTH_OK && qop != DIGEST_MD5_AUTH) {
         status = digest_layer_open(&s->layer, &options, proof->session_key);
     }

@@ -58,7 +58,7 @@ struct mech_secret {
     enum auth_status verdict;
     struct scram_verifier scram;
     uint8_t cram[CRYPTO_HMAC_MD5_STATE];
-    unsigned n_digest; /* from 1: the same spelling hashed in each of its encodings */
+    /* The spelling hashed in each of its encodings; for those it lacks, one of the others again. */
     uint8_t digest[VERIFIER_DIGEST_ENCODINGS][16];
 };
 

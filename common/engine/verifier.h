@@ -84,7 +84,7 @@ struct verifier_set {
     uint8_t cram[CRYPTO_HMAC_MD5_STATE];
     bool has_checkpass;
     uint8_t checkpass[VERIFIER_CHECKPASS];
-    unsigned n_digest;
+    unsigned n_digest; /* those of one spelling side by side */
     struct digest_verifier digest[VERIFIER_MAX_DIGEST];
     unsigned n_extra_realms;
     char extra_realm[VERIFIER_MAX_EXTRA_REALMS][IDENTITY_MAX_REALM + 1];
@@ -204,25 +204,33 @@ MUST_USE enum auth_status verifier_take_rfc5803(struct slice text, struct scram_
 /* Whether a text begins as that form does for this hash; the rest of it may be anything. */
 bool verifier_is_of(struct slice text, enum crypto_hash hash);
 
+/* True for two digests of one spelling. */
+bool verifier_same_spelling(const struct digest_verifier *a, const struct digest_verifier *b);
+
 /*
- * The text form of one DIGEST-MD5 verifier, our property lmdbDigest, NUL-free:
- *   32 hex digits SP base64(username) SP base64(realm)
- * Username and realm are UTF-8 also where they were hashed as ISO-8859-1: a client that sends
- * charset=utf-8 sends the one and hashes the other (RFC 2831 2.1.2.1), so all digests of a
- * spelling are found under the same strings. A realm may be empty; the text ends in a space then.
+ * The text form of a spelling of DIGEST-MD5, our property lmdbDigest, NUL-free:
+ *   96 hex digits SP base64(username) SP base64(realm)
+ * The digits are the digests of this spelling in all its encodings, VERIFIER_DIGEST_ENCODINGS of
+ * them; where there are fewer, the last one stands for those that lack, so that neither the size of
+ * the text nor the work of holding a response against it tells how many there are. Username and
+ * realm are UTF-8 also where they were hashed as ISO-8859-1: a client that sends charset=utf-8
+ * sends the one and hashes the other (RFC 2831 2.1.2.1), so all digests of a spelling are found
+ * under the same strings. A realm may be empty; the text ends in a space then.
+ *
+ * first: the first digest of the spelling. Returns the index behind its last.
  */
-void verifier_put_digest(struct buf *b, const struct verifier_set *set,
-                         const struct digest_verifier *digest, const struct identity *who);
+unsigned verifier_put_digests(struct buf *b, const struct verifier_set *set, unsigned first,
+                              const struct identity *who);
 
 /*
  * Reads that form. If its username and realm are the strings the client sent, as UTF-8 or as
- * ISO-8859-1, copies the digest to ret and sets *ret_match; else clears it. AUTH_MALFORMED if the
- * text is not of the form; AUTH_NO_MEMORY. VERIFIER_DIGEST_ENCODINGS texts may match one spelling:
- * all are candidates.
+ * ISO-8859-1, copies the digests to ret and sets *ret_match; else clears it and leaves ret alone.
+ * AUTH_MALFORMED if the text is not of the form; AUTH_NO_MEMORY.
  */
-MUST_USE enum auth_status verifier_match_digest(struct slice text, struct slice username,
-                                                struct slice realm, uint8_t ret[16],
-                                                bool *ret_match);
+MUST_USE enum auth_status verifier_match_digests(struct slice text, struct slice username,
+                                                 struct slice realm,
+                                                 uint8_t ret[VERIFIER_DIGEST_ENCODINGS][16],
+                                                 bool *ret_match);
 
 /* Exactly 32 lower-case hexadecimal digits to 16 bytes; false for anything else. */
 MUST_USE bool verifier_decode_md5(struct slice hex, uint8_t ret[16]);

@@ -152,59 +152,80 @@ enum auth_status verifier_take_rfc5803(struct slice text, struct scram_verifier 
     return status;
 }
 
-void verifier_put_digest(struct buf *b, const struct verifier_set *set,
-                         const struct digest_verifier *digest, const struct identity *who)
+bool verifier_same_spelling(const struct digest_verifier *a, const struct digest_verifier *b)
 {
+    return a->full_name == b->full_name && a->realm_kind == b->realm_kind && a->extra == b->extra;
+}
+
+/* As many for every spelling. Returns the index behind the last one. */
+static unsigned put_encodings(struct buf *b, const struct verifier_set *set, unsigned first)
+{
+    const struct digest_verifier *spelling = &set->digest[first];
+    unsigned last = first;
+
+    buf_put_hex(b, spelling->ha1, sizeof spelling->ha1);
+    for (unsigned i = 1; i < VERIFIER_DIGEST_ENCODINGS; i++) {
+        if (last + 1 < set->n_digest && verifier_same_spelling(&set->digest[last + 1], spelling)) {
+            last++;
+        }
+        buf_put_hex(b, set->digest[last].ha1, sizeof set->digest[last].ha1);
+    }
+    return last + 1;
+}
+
+unsigned verifier_put_digests(struct buf *b, const struct verifier_set *set, unsigned first,
+                              const struct identity *who)
+{
+    const struct digest_verifier *spelling = &set->digest[first];
     const struct slice own_realm = slice_str(who->realm);
     struct slice realm = slice_of("", 0);
     uint8_t name[IDENTITY_MAX_USER + 1 + IDENTITY_MAX_REALM];
     size_t n = strlen(who->user);
 
     memcpy(name, who->user, n);
-    if (digest->full_name) {
+    if (spelling->full_name) {
         name[n] = '@';
         memcpy(name + n + 1, own_realm.p, own_realm.n);
         n += 1 + own_realm.n;
     }
-    if (digest->realm_kind == DIGEST_REALM_OWN) {
+    if (spelling->realm_kind == DIGEST_REALM_OWN) {
         realm = own_realm;
-    } else if (digest->realm_kind == DIGEST_REALM_EXTRA && digest->extra < set->n_extra_realms) {
-        realm = slice_str(set->extra_realm[digest->extra]);
+    } else if (spelling->realm_kind == DIGEST_REALM_EXTRA &&
+               spelling->extra < set->n_extra_realms) {
+        realm = slice_str(set->extra_realm[spelling->extra]);
     }
-    buf_put_hex(b, digest->ha1, sizeof digest->ha1);
+    const unsigned behind = put_encodings(b, set, first);
     buf_put_byte(b, ' ');
     crypto_base64_put(b, slice_of(name, n));
     buf_put_byte(b, ' ');
     crypto_base64_put(b, realm);
+    return behind;
 }
 
-static bool hex_digit(uint8_t c, uint8_t *ret)
+/* A digit's value, and whether it is one, without a branch that the value decides. */
+static unsigned hex_digit(uint8_t c, unsigned *bad)
 {
-    if (c >= '0' && c <= '9') {
-        *ret = (uint8_t)(c - '0');
-    } else if (c >= 'a' && c <= 'f') {
-        *ret = (uint8_t)(c - 'a' + 10);
-    } else {
-        return false;
-    }
-    return true;
+    const unsigned digit = (unsigned)c - '0';
+    const unsigned letter = (unsigned)c - 'a';
+    const unsigned is_digit = digit < 10;
+    const unsigned is_letter = letter < 6;
+
+    *bad |= !(is_digit | is_letter);
+    return (is_digit * digit) | (is_letter * (letter + 10));
 }
 
 bool verifier_decode_md5(struct slice hex, uint8_t ret[16])
 {
-    uint8_t high;
-    uint8_t low;
+    unsigned bad = 0;
 
     if (hex.n != 2 * (size_t)MD5_SIZE) {
         return false;
     }
     for (size_t i = 0; i < MD5_SIZE; i++) {
-        if (!hex_digit(hex.p[2 * i], &high) || !hex_digit(hex.p[2 * i + 1], &low)) {
-            return false;
-        }
-        ret[i] = (uint8_t)(high << 4 | low);
+        const unsigned high = hex_digit(hex.p[2 * i], &bad);
+        ret[i] = (uint8_t)(high << 4 | hex_digit(hex.p[2 * i + 1], &bad));
     }
-    return true;
+    return bad == 0;
 }
 
 /* True if what a client sent is this string, as UTF-8 or as ISO-8859-1. */
@@ -231,18 +252,30 @@ static enum auth_status same_spelling(struct slice base64, struct slice sent, bo
     return status;
 }
 
-enum auth_status verifier_match_digest(struct slice text, struct slice username, struct slice realm,
-                                       uint8_t ret[16], bool *ret_match)
+static bool take_encodings(struct slice *text, uint8_t ret[VERIFIER_DIGEST_ENCODINGS][MD5_SIZE])
 {
-    uint8_t ha1[MD5_SIZE];
     struct slice hex;
+
+    for (unsigned i = 0; i < VERIFIER_DIGEST_ENCODINGS; i++) {
+        if (!slice_take(text, 2 * (size_t)MD5_SIZE, &hex) || !verifier_decode_md5(hex, ret[i])) {
+            return false;
+        }
+    }
+    return slice_take_literal(text, " ");
+}
+
+enum auth_status verifier_match_digests(struct slice text, struct slice username,
+                                        struct slice realm,
+                                        uint8_t ret[VERIFIER_DIGEST_ENCODINGS][MD5_SIZE],
+                                        bool *ret_match)
+{
+    uint8_t ha1[VERIFIER_DIGEST_ENCODINGS][MD5_SIZE];
     struct slice name;
     bool same_name = false;
     bool same_realm = false;
 
     *ret_match = false;
-    if (!slice_take_until(&text, ' ', &hex) || !verifier_decode_md5(hex, ha1) ||
-        !slice_take_until(&text, ' ', &name) || name.n == 0) {
+    if (!take_encodings(&text, ha1) || !slice_take_until(&text, ' ', &name) || name.n == 0) {
         crypto_wipe(ha1, sizeof ha1);
         return AUTH_MALFORMED;
     }

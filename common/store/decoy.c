@@ -6,7 +6,7 @@
 #include "base/crypto.h"
 
 enum {
-    FORMS_OF_A_REALM = 2, /* user, user@realm */
+    SPELLINGS_OF_A_REALM = 2, /* user, user@realm */
     OWN_AND_EMPTY_REALM = 2,
     POINT_BITS = 32,
     POINT_BYTES = 8, /* at the front of the HMAC; salts follow, so none of them shows the point */
@@ -83,7 +83,7 @@ enum auth_status decoy_plan_make(const struct store_meta *meta, struct decoy_pla
         mix_make(meta, slot, &ret->scram[slot]);
     }
     mix_make(meta, VERIFIER_SCRAM_HASHES, &ret->whole);
-    ret->n_digest = FORMS_OF_A_REALM * (OWN_AND_EMPTY_REALM + meta->policy.n_extra_realms);
+    ret->n_digest = SPELLINGS_OF_A_REALM * (OWN_AND_EMPTY_REALM + meta->policy.n_extra_realms);
     return crypto_hkdf(slice_of(ret->secret, sizeof ret->secret), slice_of(NULL, 0),
                        slice_str("sasl-lmdb 1 decoy keys"), ret->keys, sizeof ret->keys);
 }

@@ -38,7 +38,7 @@ struct decoy_plan {
     uint8_t keys[CRYPTO_MAX_HASH];                 /* StoredKey and ServerKey of every decoy */
     struct decoy_mix scram[VERIFIER_SCRAM_HASHES]; /* among accounts that have this hash */
     struct decoy_mix whole;                        /* among all; only kinds is set */
-    unsigned n_digest; /* DIGEST-MD5 forms that an account of plain ASCII gets */
+    unsigned n_digest; /* spellings of DIGEST-MD5 that an account of the store's policy gets */
 };
 
 /* SCRAM verifiers nobody can satisfy, by verifier_scram_slot(). */

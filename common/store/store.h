@@ -68,7 +68,7 @@ struct store_answer {
     struct record record;     /* all zero if the verdict is AUTH_UNKNOWN_USER */
     struct decoy_set decoys;  /* all zero if none were asked for */
     unsigned decoy_kinds;     /* the SCRAM kinds of the account the decoys pretend to be */
-    unsigned decoy_digests;   /* and how many DIGEST-MD5 forms it has */
+    unsigned decoy_digests;   /* and how many spellings of DIGEST-MD5 it has */
     bool wants_ticket;        /* a successful login by password should leave one */
     struct ticket_target target;
 };

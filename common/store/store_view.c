@@ -220,14 +220,19 @@ static bool dummy_record(const struct verifier_policy *policy, struct record *re
     set->has_cram = (policy->kinds & VERIFIER_CRAM_MD5) != 0;
     set->has_checkpass = (policy->kinds & VERIFIER_CHECKPASS_MD5) != 0;
     if ((policy->kinds & VERIFIER_DIGEST_MD5) != 0) {
-        for (unsigned i = 0; i < 4; i++) {
+        set->n_extra_realms = policy->n_extra_realms;
+        memcpy(set->extra_realm, policy->extra_realm, sizeof set->extra_realm);
+        set->n_digest = 2 * (2 + set->n_extra_realms);
+        for (unsigned i = 0; i < set->n_digest; i++) {
             struct digest_verifier *digest = &set->digest[i];
 
             digest->full_name = i % 2 != 0;
-            digest->realm_kind = i < 2 ? DIGEST_REALM_OWN : DIGEST_REALM_EMPTY;
+            digest->realm_kind = i < 2   ? DIGEST_REALM_OWN
+                                 : i < 4 ? DIGEST_REALM_EMPTY
+                                         : DIGEST_REALM_EXTRA;
+            digest->extra = (uint8_t)(i < 4 ? 0 : i / 2 - 2);
             ok = ok && fill_random(digest->ha1, sizeof digest->ha1);
         }
-        set->n_digest = 4;
     }
     return ok;
 }

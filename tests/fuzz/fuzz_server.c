@@ -75,9 +75,8 @@ static enum auth_status find_secret(void *ctx, const struct mech_identity *who,
     case MECH_SECRET_CRAM:
         return crypto_hmac_md5_precompute(password, ret->cram);
     case MECH_SECRET_DIGEST:
-        ret->n_digest = 1;
         return verifier_digest_ha1(want->digest_username, want->digest_realm, password,
-                                   ret->digest[0]);
+                                   ret->digest[VERIFIER_DIGEST_ENCODINGS - 1]);
     }
     return AUTH_INTERNAL;
 }

@@ -38,7 +38,7 @@ static void scram(struct slice text)
 
 static void digest(const struct fuzz_input *input)
 {
-    uint8_t ha1[16];
+    uint8_t ha1[VERIFIER_DIGEST_ENCODINGS][16];
     uint8_t digits[16];
     bool match = false;
 
@@ -48,11 +48,15 @@ static void digest(const struct fuzz_input *input)
     uint8_t *block = fuzz_block(input->message[2]);
     const struct slice text = slice_of(block, input->message[2].n);
     enum auth_status status =
-        verifier_match_digest(text, input->message[0], input->message[1], ha1, &match);
+        verifier_match_digests(text, input->message[0], input->message[1], ha1, &match);
     FUZZ_CHECK(status == AUTH_OK || status == AUTH_MALFORMED);
     if (status == AUTH_OK && match) {
-        FUZZ_CHECK(text.n > 32 && verifier_decode_md5(slice_of(text.p, 32), digits));
-        FUZZ_CHECK(memcmp(digits, ha1, sizeof ha1) == 0);
+        for (unsigned i = 0; i < VERIFIER_DIGEST_ENCODINGS; i++) {
+            const size_t at = 32 * (size_t)i;
+            FUZZ_CHECK(text.n > at + 32);
+            FUZZ_CHECK(verifier_decode_md5(slice_of(text.p + at, 32), digits));
+            FUZZ_CHECK(memcmp(digits, ha1[i], sizeof digits) == 0);
+        }
     }
     free(block);
 }

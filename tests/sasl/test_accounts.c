@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "attempt.h"
+#include "sasl_props.h"
 #include "store/store.h"
 
 static const struct host_user users[] = {
@@ -28,6 +29,15 @@ static const struct host_user users[] = {
      .expires = 1},
     {.user = "strict", .realm = HOST_REALM, .password = "secret", .drop = VERIFIER_LEGACY},
     {.user = "legacy", .realm = HOST_REALM, .password = "secret", .drop = VERIFIER_SCRAM},
+    {.user = "ren\xc3\xa9", .realm = HOST_REALM, .password = "secret"},
+    {.user = "rene",
+     .realm = HOST_REALM,
+     .password = "s\xc3\xa9"
+                 "cret"},
+    {.user = "zo\xc3\xab",
+     .realm = HOST_REALM,
+     .password = "s\xc3\xa9"
+                 "cret"},
 };
 
 static struct store_dir store;
@@ -164,6 +174,58 @@ static void unknown_users_see_a_steady_salt(void **state)
     buf_release(&seen);
 }
 
+/* How many values a lookup sets of what DIGEST-MD5 asks for, and that all are of one form. */
+static unsigned digest_values(const char *user)
+{
+    static const char *names[] = {"*" PROP_DIGEST, "*" PROP_DECOY, NULL};
+    sasl_conn_t *conn = host_connect(HOST_REALM, true);
+    struct propval found[3] = {{0}};
+    unsigned n = 0;
+
+    assert_int_equal(sasl_auxprop_request(conn, names), SASL_OK);
+    /* It looks the name up, as DIGEST-MD5 would. */
+    assert_int_not_equal(sasl_checkpass(conn, user, (unsigned)strlen(user), "x", 1), SASL_OK);
+    assert_int_equal(prop_getnames(sasl_auxprop_getctx(conn), names, found), 2);
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t j = 0; found[i].values != NULL && found[i].values[j] != NULL; j++) {
+            const char *value = found[i].values[j];
+            assert_true(strcmp(value, "-") == 0 || strspn(value, "0123456789abcdef") ==
+                                                       (size_t)32 * VERIFIER_DIGEST_ENCODINGS);
+            n++;
+        }
+    }
+    sasl_dispose(&conn);
+    return n;
+}
+
+/*
+ * Whatever the account: in its realm, in one of the store's extra realms, with a name or a password
+ * that ISO-8859-1 writes otherwise, disabled, without such a verifier, or not there.
+ */
+static void every_name_has_as_many_digests(void **state)
+{
+    static const char *const others[] = {
+        "alice@" HOST_FQDN,
+        "ren\xc3\xa9",
+        "rene",
+        "zo\xc3\xab",
+        "off",
+        "gone",
+        "strict",
+        "nobody",
+        "nobody@" HOST_FQDN,
+        "n\xc3\xb8"
+        "body",
+    };
+    const unsigned usual = digest_values("alice");
+
+    (void)state;
+    assert_int_equal(usual, 2 * 3 + 1);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        assert_int_equal(digest_values(others[i]), usual);
+    }
+}
+
 static void checkpass_and_its_refusals(void **state)
 {
     static const struct {
@@ -216,6 +278,7 @@ int main(void)
         cmocka_unit_test(an_account_expires_under_a_running_server),
         cmocka_unit_test(an_account_without_the_verifier_stays_out),
         cmocka_unit_test(unknown_users_see_a_steady_salt),
+        cmocka_unit_test(every_name_has_as_many_digests),
         cmocka_unit_test(checkpass_and_its_refusals),
     };
 

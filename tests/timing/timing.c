@@ -9,7 +9,9 @@
  *   timing --seen PLUGINS ROUNDS MECHANISM ...     fails unless each mechanism is over the limits
  *   timing --caught PLUGINS ROUNDS MECHANISM ...   fails unless a difference is plain to see
  *
- * Where a password is derived, a fifth of the rounds are made.
+ * "DIGEST-MD5/names" is the mechanism with names that ISO-8859-1 writes otherwise, "/password" with
+ * such passwords, "/realm" with accounts in one of the store's extra realms. Where a password is
+ * derived, a fifth of the rounds are made.
  *
  * "!" stands beside what is over the limits: |t| of 10, for a whole exchange medians 1 us apart,
  * 0.3 % where a password is derived (PLAIN, LOGIN). On a busy machine such marks mean little.
@@ -39,7 +41,6 @@ enum { MAX_STEPS = 3, DISPOSE = MAX_STEPS, WHOLE, SPANS };
 
 enum { NAMES = 8, MANY_ROUNDS = 1000, MAX_ROUNDS = 1000000, MESSAGE = 8192 };
 
-static const char right[] = "the right password";
 static const char wrong[] = "some other password";
 
 static const double t_limit = 10;
@@ -49,6 +50,24 @@ static const double caught_t = 5;       /* with --caught: for a difference no no
 static const double caught_share = 0.5; /* of the median */
 
 enum outcome { ALIKE, OVER_LIMITS, PLAIN_TO_SEE };
+
+/* The accounts that are compared; a client knows how it is called, and not its password. */
+struct accounts {
+    const char *label; /* behind the mechanism's name on the command line and in the table */
+    const char *user;  /* how names begin */
+    const char *realm; /* of all */
+    const char *password;
+};
+
+static const struct accounts accounts[] = {
+    {"", "user", HOST_REALM, "the right password"},
+    /* Of the last three DIGEST-MD5 has other verifiers, or more, or fewer. */
+    {"/names", "us\xc3\xa9r", HOST_REALM, "the right password"},
+    {"/password", "user", HOST_REALM,
+     "the r\xc3\xad"
+     "ght password"},
+    {"/realm", "user", HOST_FQDN, "the right password"},
+};
 
 struct mechanism {
     const char *name;
@@ -67,11 +86,16 @@ static const struct mechanism mechanisms[] = {
     {"SCRAM-SHA-512", VERIFIER_SCRAM_SHA_512, CRYPTO_SHA512, false},
 };
 
+/* What is measured now. */
+static const struct mechanism *m;
+static const struct accounts *who;
+static char title[32];
+
 static const char *const class_names[] = {"wrong password", "unknown user", "disabled", "expired",
                                           "no verifier"};
 
 /* Names of one length, so that no message is longer than another. */
-static char names[CLASSES][NAMES][16];
+static char names[CLASSES][NAMES][64];
 
 /* Durations by class and span. */
 static double *durations[CLASSES][SPANS];
@@ -101,8 +125,7 @@ static void must(bool holds, const char *mechanism, const char *what)
 }
 
 /* What the client says in its step. False when there is none any more. */
-static bool say(const struct mechanism *m, unsigned step, struct client *c, struct slice challenge,
-                struct buf *ret)
+static bool say(unsigned step, struct client *c, struct slice challenge, struct buf *ret)
 {
     struct buf rspauth;
 
@@ -134,7 +157,7 @@ static bool say(const struct mechanism *m, unsigned step, struct client *c, stru
 }
 
 /* One refused exchange. Only what happens inside libsasl2 is timed. */
-static void exchange(const struct mechanism *m, enum class class, size_t name, double ret[SPANS])
+static void exchange(enum class class, size_t name, double ret[SPANS])
 {
     sasl_conn_t *conn = host_connect(HOST_REALM, true);
     int code = SASL_CONTINUE;
@@ -144,10 +167,11 @@ static void exchange(const struct mechanism *m, enum class class, size_t name, d
     struct buf message;
 
     memset(ret, 0, SPANS * sizeof ret[0]);
-    client_init(&client, names[class][name], class == DISABLED || class == EXPIRED ? right : wrong);
+    client_init(&client, names[class][name],
+                class == DISABLED || class == EXPIRED ? who->password : wrong);
     buf_init(&message, MESSAGE);
     for (unsigned step = 0; code == SASL_CONTINUE; step++) {
-        must(step < MAX_STEPS && say(m, step, &client, slice_of(out, out_len), &message), m->name,
+        must(step < MAX_STEPS && say(step, &client, slice_of(out, out_len), &message), title,
              "the server goes on asking");
         const char *bytes = step > 0 || message.n > 0 ? buf_text(&message) : NULL;
         const unsigned n = (unsigned)message.n;
@@ -156,7 +180,7 @@ static void exchange(const struct mechanism *m, enum class class, size_t name, d
                          : sasl_server_step(conn, bytes, n, &out, &out_len);
         ret[step] = now_us() - start;
     }
-    must(code == SASL_BADAUTH, m->name, "refused otherwise than for a wrong password");
+    must(code == SASL_BADAUTH, title, "refused otherwise than for a wrong password");
     const double start = now_us();
     sasl_dispose(&conn);
     ret[DISPOSE] = now_us() - start;
@@ -168,7 +192,7 @@ static void exchange(const struct mechanism *m, enum class class, size_t name, d
 }
 
 /* Every class once a round, in another order each time. */
-static void measure(const struct mechanism *m, size_t rounds)
+static void measure(size_t rounds)
 {
     enum class order[CLASSES] = {WRONG_PASSWORD, UNKNOWN, DISABLED, EXPIRED, NO_VERIFIER};
     const size_t warm = rounds / 20 + 1;
@@ -184,7 +208,7 @@ static void measure(const struct mechanism *m, size_t rounds)
             const enum class class = order[with];
             order[with] = order[i];
             order[i] = class;
-            exchange(m, class, random % NAMES, spans);
+            exchange(class, random % NAMES, spans);
             for (size_t span = 0; round >= warm && span < SPANS; span++) {
                 durations[class][span][round - warm] = spans[span];
             }
@@ -193,7 +217,7 @@ static void measure(const struct mechanism *m, size_t rounds)
 }
 
 /* Prints the table of a mechanism. How far apart two classes are in the worst of cases. */
-static enum outcome report(const struct mechanism *m, size_t rounds)
+static enum outcome report(size_t rounds)
 {
     static const char *const span_names[] = {"step 1", "step 2", "step 3", "dispose", "whole"};
     enum outcome worst = ALIKE;
@@ -207,9 +231,9 @@ static enum outcome report(const struct mechanism *m, size_t rounds)
             }
             const double limit = m->derives ? c.median * derived_limit : us_limit;
             const bool over = fabs(c.t) >= t_limit || (span == WHOLE && fabs(c.difference) > limit);
-            printf("%-14s %-8s %-13s %10.2f %+9.2f %+8.2f %% %+9.1f %s\n", m->name,
-                   span_names[span], class_names[class], c.median, c.difference,
-                   100 * c.difference / c.median, c.t, over ? "!" : "");
+            printf("%-19s %-8s %-13s %10.2f %+9.2f %+8.2f %% %+9.1f %s\n", title, span_names[span],
+                   class_names[class], c.median, c.difference, 100 * c.difference / c.median, c.t,
+                   over ? "!" : "");
             if (span == WHOLE && fabs(c.t) > caught_t &&
                 fabs(c.difference) > caught_share * c.median) {
                 worst = PLAIN_TO_SEE;
@@ -221,7 +245,7 @@ static enum outcome report(const struct mechanism *m, size_t rounds)
     return worst;
 }
 
-static void make_store(struct store_dir *dir, const struct mechanism *m)
+static void make_store(struct store_dir *dir)
 {
     static const char letters[CLASSES] = {'k', 'u', 'd', 'e', 'n'};
     struct host_user users[CLASSES * NAMES];
@@ -229,11 +253,12 @@ static void make_store(struct store_dir *dir, const struct mechanism *m)
 
     for (int class = 0; class < CLASSES; class ++) {
         for (int i = 0; i < NAMES; i++) {
-            snprintf(names[class][i], sizeof names[class][i], "user-%c%d", letters[class], i);
+            snprintf(names[class][i], sizeof names[class][i], "%s-%c%d", who->user, letters[class],
+                     i);
             if (class != UNKNOWN) {
                 users[n++] = (struct host_user){.user = names[class][i],
-                                                .realm = HOST_REALM,
-                                                .password = right,
+                                                .realm = who->realm,
+                                                .password = who->password,
                                                 .disabled = class == DISABLED,
                                                 .expires = class == EXPIRED ? 1 : 0,
                                                 .drop = class == NO_VERIFIER ? m->kinds : 0};
@@ -241,9 +266,13 @@ static void make_store(struct store_dir *dir, const struct mechanism *m)
         }
     }
     store_dir_make(dir, users, n);
+    for (int i = 0; strcmp(who->realm, HOST_REALM) != 0 && i < CLASSES * NAMES; i++) {
+        char *name = names[i / NAMES][i % NAMES];
+        snprintf(name + strlen(name), sizeof names[0][0] - strlen(name), "@%s", who->realm);
+    }
 }
 
-static enum outcome run(const struct mechanism *m, size_t rounds)
+static enum outcome run(size_t rounds)
 {
     const sasl_callback_t callbacks[] = {
         host_callbacks()[0], /* options */
@@ -252,27 +281,32 @@ static enum outcome run(const struct mechanism *m, size_t rounds)
     };
     struct store_dir dir;
 
-    make_store(&dir, m);
+    make_store(&dir);
     host_use_store(&dir);
-    must(sasl_server_init(callbacks, "timing") == SASL_OK, m->name, "sasl_server_init");
+    must(sasl_server_init(callbacks, "timing") == SASL_OK, title, "sasl_server_init");
     if (m->derives && rounds >= MANY_ROUNDS) {
         rounds /= 5;
     }
-    measure(m, rounds);
+    measure(rounds);
     sasl_done();
     store_dir_remove(&dir);
-    return report(m, rounds);
+    return report(rounds);
 }
 
-static const struct mechanism *find(const char *name)
+/* Sets m, who and title. */
+static void choose(const char *name)
 {
     for (size_t i = 0; i < sizeof mechanisms / sizeof mechanisms[0]; i++) {
-        if (strcmp(mechanisms[i].name, name) == 0) {
-            return &mechanisms[i];
+        for (size_t j = 0; j < sizeof accounts / sizeof accounts[0]; j++) {
+            m = &mechanisms[i];
+            who = &accounts[j];
+            snprintf(title, sizeof title, "%s%s", m->name, who->label);
+            if (strcmp(title, name) == 0) {
+                return;
+            }
         }
     }
     must(false, name, "no such mechanism");
-    return NULL;
 }
 
 int main(int argc, char **argv)
@@ -294,10 +328,11 @@ int main(int argc, char **argv)
         durations[i / SPANS][i % SPANS] = calloc(rounds, sizeof(double));
         must(durations[i / SPANS][i % SPANS] != NULL, args[0], "no memory");
     }
-    printf("%-14s %-8s %-13s %10s %9s %10s %9s\n", "mechanism", "step", "beside known", "median us",
+    printf("%-19s %-8s %-13s %10s %9s %10s %9s\n", "mechanism", "step", "beside known", "median us",
            "diff us", "diff", "t");
     for (char **name = args + 2; *name != NULL; name++) {
-        if (run(find(*name), rounds) < least) {
+        choose(*name);
+        if (run(rounds) < least) {
             fprintf(stderr, "timing: %s: the planted early exit was not seen\n", *name);
             status = 1;
         }

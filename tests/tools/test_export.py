@@ -139,6 +139,21 @@ class Jsonl(ExportTest):
         self.assert_verifies(target, 'q"\\uote@b.example', b'"\\')
         self.assert_verifies(target, "carol@other.example", b"pw", expected=False)
 
+    def test_digests_of_one_spelling_come_side_by_side(self):
+        account = self.export(self.store, "--with-secrets", "--legacy")[0]["Grüße@example.org"]
+        digests = account["cmusaslsecretDIGEST-MD5"]
+        digests.sort(key=lambda d: (d["latin1"], d.get("utf8_names", False), d["full_name"]))
+        path = self.file("mixed.jsonl", json.dumps(account).encode())
+        target = self.new_store(name="second.mdb", key="second.key")
+        result = target.tool("import", "--format", "jsonl", "--strict", path)
+        self.assertEqual((result.status, result.err), (0, b""), result)
+        got = self.export(target, "--with-secrets", "--legacy")[0]["Grüße@example.org"][
+            "cmusaslsecretDIGEST-MD5"]
+        spellings = [(d["realm"], d["full_name"]) for d in got]
+        self.assertEqual(len([s for i, s in enumerate(spellings) if s not in spellings[:i]]),
+                         len([s for i, s in enumerate(spellings) if spellings[i - 1:i] != [s]]))
+        self.assertCountEqual(map(json.dumps, got), map(json.dumps, digests))
+
     def test_an_account_becomes_what_its_line_says(self):
         path = os.path.join(self.directory, "all.jsonl")
         target = self.new_store(name="second.mdb", key="second.key")

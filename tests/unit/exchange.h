@@ -32,7 +32,7 @@ struct exchange_scene {
     struct fake_host fake;
     struct stanza_file *file;
     struct exchange ex;
-    unsigned broken; /* which way, in tests of hosts that break their contract */
+    unsigned broken; /* which way, in tests with a host of their own */
 };
 
 void exchange_scene_open(struct exchange_scene *scene, const char *mechanism, const char *file,
