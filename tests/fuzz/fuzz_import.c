@@ -78,6 +78,7 @@ static void read_all(const struct import_format *format, struct import_source *s
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const volatile sig_atomic_t never;
+    static const struct verifier_policy policy = {.kinds = VERIFIER_LEGACY, .iterations = 1};
     static bool prepared;
     struct slice in = slice_of(data, size);
     struct detail why = {.text = ""};
@@ -93,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct import_format *format = formats[(choice & ~NO_DEFAULT) % FORMATS];
     struct import_source source = {
         .default_realm = (choice & NO_DEFAULT) != 0 ? "" : FUZZ_REALM,
+        .policy = &policy,
         .interrupted = &never,
     };
     uint8_t *block = fuzz_block(in);
