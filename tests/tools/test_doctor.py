@@ -1128,7 +1128,7 @@ class Commands(DoctorTest):
 
     def test_plugins_come_from_where_they_were_installed(self):
         """By the package or by cmake --install; linked to where a server looks, or put back."""
-        package = "/var/lib/dpkg/info/sasl-lmdb.list"
+        package = "/usr/share/doc/sasl-lmdb/copyright"
         for packaged, origin, again in (
                 (True, f"/usr/lib/{TRIPLET}/sasl2", "apt-get install --reinstall sasl-lmdb"),
                 (False, INSTALLED, "cmake --install build/release")):
@@ -1160,7 +1160,7 @@ class Commands(DoctorTest):
             fail2ban(site, "[sasl-lmdb]\nenabled = true\n", with_filter=False)
             site.write()
             if packaged:
-                site.file("/var/lib/dpkg/info/sasl-lmdb.list", "")
+                site.file("/usr/share/doc/sasl-lmdb/copyright", "")
             mend = self.mend(site, "fail2ban-filter")
             self.assertIn("apt-get install --reinstall" if packaged else
                           "cmake --install build/release && install -m 644 ", mend)
