@@ -33,6 +33,7 @@ OPTIONAL_PACKAGES=(
     libsasl2-modules-gssapi-mit krb5-kdc krb5-admin-server krb5-user
     # The manual pages, and what brings in and takes out other formats.
     mandoc groff-base gdbmtool db-util lmdb-utils dovecot-core
+    apache2-utils sqlite3
     libsasl2-modules-ldap postgresql libsasl2-modules-sql
     # What Exim and sendmail link, and what makes the latter's configuration. They would remove
     # Postfix, so their tests unpack exim4-daemon-heavy, sendmail-bin and sendmail-cf aside.

@@ -248,9 +248,10 @@ static void print_consequences(const struct init *init)
                "DIGEST-MD5 verifiers as with passwords. \"--verifiers strict\" leaves them out.\n");
     }
     if (geteuid() == 0 && (init->owner_name == NULL || init->owner == 0)) {
-        printf("Note: the store is root's. A server process that has been taken over can attack a\n"
-               "tool that root runs on it. Make an account for it to belong to (adduser "
-               "--system\n" STORE_ACCOUNT ") before init, or give it one with --owner.\n");
+        printf(
+            "Note: the store is root's. A server process that has been taken over can attack a\n"
+            "tool that root runs on it. Before init, make an account for it to belong to (adduser\n"
+            "--system --group " STORE_ACCOUNT "), or name one with --owner.\n");
     }
     if ((kinds & VERIFIER_SCRAM) == 0) {
         printf("Note: PLAIN and LOGIN check a password against a SCRAM verifier, and this store\n"

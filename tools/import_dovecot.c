@@ -8,7 +8,7 @@
 #include "import_source.h"
 #include "scheme.h"
 
-enum { FIELD_UID = 0, FIELD_GID = 1, FIELDS = 5, WHOLE_LINE = 5 /* fields behind the password */ };
+enum { FIELD_UID, FIELD_GID, FIELD_GECOS, FIELD_HOME, FIELD_SHELL, FIELDS };
 
 static bool is_id(struct slice field)
 {
@@ -36,8 +36,11 @@ static bool has_nologin(struct slice extra)
     return false;
 }
 
-/* What follows the password has to look like what belongs there, else the password had a colon. */
-static bool take_rest(struct slice rest, bool more, bool *ret_nologin)
+/*
+ * What follows a password in the clear has to look like what belongs there, else the password had a
+ * colon. No hash has one: behind those any of the fields may be missing.
+ */
+static bool take_rest(struct slice rest, bool more, bool clear, bool *ret_nologin)
 {
     struct slice field[FIELDS] = {{NULL, 0}};
     size_t n = 0;
@@ -50,7 +53,8 @@ static bool take_rest(struct slice rest, bool more, bool *ret_nologin)
         more = slice_take_literal(&rest, ":");
     }
     *ret_nologin = more && has_nologin(rest);
-    return n >= WHOLE_LINE && is_id(field[FIELD_UID]) && is_id(field[FIELD_GID]);
+    bool home = n > FIELD_HOME && field[FIELD_HOME].n > 0 && field[FIELD_HOME].p[0] == '/';
+    return !clear || ((n == FIELDS || home) && is_id(field[FIELD_UID]) && is_id(field[FIELD_GID]));
 }
 
 static enum auth_status parse(struct import_source *source, struct slice line,
@@ -76,10 +80,10 @@ static enum auth_status parse(struct import_source *source, struct slice line,
     if (value.n == 0) {
         return detail_set(why, AUTH_BAD_PASSWORD, "the password is empty");
     }
-    if (!take_rest(rest, more, &nologin)) {
+    if (!take_rest(rest, more, scheme_is_clear(value), &nologin)) {
         return detail_set(why, AUTH_MALFORMED,
-                          "not \"user:password\" alone and not with uid, gid, gecos, home and "
-                          "shell behind it (a password with a colon is written {PLAIN.b64}...)");
+                          "neither \"user:password\" alone nor with uid, gid, gecos and home "
+                          "behind it (a password with a colon is written {PLAIN.b64}...)");
     }
     ret->record.flags = nologin ? RECORD_DISABLED : 0;
     const struct scheme_account account = {

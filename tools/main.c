@@ -8,10 +8,12 @@
 #include "privilege.h"
 #include "tool.h"
 
+static const struct verb verb_help;
+
 static const struct verb *const verbs[] = {
-    &verb_init,   &verb_list,    &verb_show,   &verb_verify, &verb_set,
-    &verb_enable, &verb_disable, &verb_import, &verb_export, &verb_check,
-    &verb_backup, &verb_restore, &verb_rekey,  &verb_doctor, &verb_probe,
+    &verb_init,    &verb_list,   &verb_show,   &verb_verify, &verb_set,    &verb_enable,
+    &verb_disable, &verb_import, &verb_export, &verb_check,  &verb_backup, &verb_restore,
+    &verb_rekey,   &verb_doctor, &verb_probe,  &verb_help,
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
@@ -52,6 +54,33 @@ static const struct verb *find_verb(const char *name)
     }
     return NULL;
 }
+
+static int run_help(struct tool *tool, int argc, char **argv)
+{
+    static const struct option longs[] = {TOOL_COMMON_OPTIONS};
+    const struct tool_options options = {":" TOOL_COMMON_LETTERS, longs};
+    int code = TOOL_DONE;
+    if (tool_next_option(tool, argc, argv, &options, &code) != TOOL_OPTIONS_END) {
+        return code;
+    }
+    if (optind == argc) {
+        return print_help(tool);
+    }
+    const struct verb *verb = optind == argc - 1 ? find_verb(argv[optind]) : NULL;
+    if (verb == NULL) {
+        return tool_usage_error(tool, "takes one VERB, or nothing for all of them");
+    }
+    fputs(verb->usage, stdout);
+    return TOOL_DONE;
+}
+
+static const struct verb verb_help = {
+    .name = "help",
+    .summary = "tell about a verb what its --help does",
+    .usage = "Usage: sasl-lmdb help [VERB]\n"
+             "Prints what \"sasl-lmdb VERB --help\" does, or the list of verbs.\n",
+    .run = run_help,
+};
 
 /* The options in front of the verb: "+" stops getopt at the first word that is none. */
 static int read_globals(struct tool *tool, int argc, char **argv, bool *ret_go_on)

@@ -232,6 +232,15 @@ static bool find_encoding(struct slice name, enum encoding *ret)
     return name.n == 0;
 }
 
+bool scheme_is_clear(struct slice value)
+{
+    struct slice name = slice_of(NULL, 0);
+    struct slice encoding = slice_of(NULL, 0);
+    (void)!take_prefix(&value, &name, &encoding);
+    const struct scheme *scheme = find_scheme(name);
+    return scheme != NULL && scheme->take == take_plain && encoding.n == 0;
+}
+
 /* Named only if it is a scheme: it might be the beginning of a password. */
 static enum auth_status refuse_scheme(struct slice name, struct detail *why)
 {

@@ -34,6 +34,9 @@ MUST_USE enum auth_status scheme_take(struct slice value, const struct scheme_ac
                                       struct buf *password, struct import_entry *ret,
                                       struct detail *why);
 
+/* Whether the value is a password in the clear, as it is; of those any byte may be one of them. */
+MUST_USE bool scheme_is_clear(struct slice value);
+
 /* AUTH_DISABLED if a hash is made impossible on purpose ("!", "*" in front), AUTH_OK if not. */
 MUST_USE enum auth_status scheme_check_locked(struct slice hash, struct detail *why);
 

@@ -75,6 +75,21 @@ class Formats(toolkit.ToolTest):
         self.assert_verifies(self.store, "plain64@example.org", b"p:a,ss $w#rd")
         self.assertIs(self.store.accounts()["off@example.org"]["disabled"], True)
 
+    def test_dovecot_fields_may_be_missing(self):
+        """Behind a hash all of them; behind a password, which might hold the colon, not so many."""
+        crypt = "$6$2ZeY2So/Iuxtvm9T$iCBz7xFT.6O7zT6n6ZMIK8tbsUZtWDVVB52wywtcUx3ZsUVa7CfMC4LQ1StP" \
+                "mjhCrx9kKXGp6vTVptTFTyPNk."
+        for rest in ("", ":", ":1000", ":1000:1000", ":1000:1000::/home/a", ":1000:1000::/home/a:"):
+            counts, said = self.load("dovecot", f"a:{crypt}{rest}\n".encode(), "--replace")
+            self.assertEqual((counts["imported"], said), (1, []), rest)
+            self.assert_verifies(self.store, "a@example.org", PASSWORD)
+        for rest, whole in (("", True), (":1000:1000::/home/a", True), (":mail:mail::/srv:", True),
+                            (":::::", True), (":", False), (":1000:1000", False),
+                            (":1000:1000::", False), (":10 00:1000::/home/a", False)):
+            counts, said = self.load("dovecot", f"a:{{PLAIN}}x{rest}\n".encode(),
+                                     status=0 if whole else 1)
+            self.assertEqual((counts["imported"], len(said)), (1, 0) if whole else (0, 1), rest)
+
     def test_dovecot_s_md5_verifiers_are_ours(self):
         self.load("dovecot", "dovecot.passwd", status=1)
         for name in ("cram", "cram64", "digest", "digest-bare"):

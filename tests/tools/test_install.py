@@ -2,6 +2,7 @@
 """cmake --install: everything in its place, DESTDIR honoured, foreign plugins left alone."""
 
 import os
+import shutil
 import stat
 
 import toolkit
@@ -47,6 +48,26 @@ class Install(toolkit.ToolTest):
         return toolkit.run([
             CMAKE, f"-Dnames={';'.join(names)}", f"-Ddirectory={self.directory}",
             f"-Doverwrite={overwrite}", "-P", GUARD])
+
+    def test_without_tests(self):
+        """As README has it: nothing of tests/ is built, and cmocka is not asked for."""
+        build = os.path.join(self.directory, "build")
+        packages = os.path.join(self.directory, "bin")
+        os.mkdir(packages)
+        real = shutil.which("pkg-config")
+        self.put(os.path.join(packages, "pkg-config"),
+                 f'#!/bin/sh\ncase " $* " in *cmocka*) exit 1 ;; esac\nexec {real} "$@"\n'.encode())
+        os.chmod(os.path.join(packages, "pkg-config"), 0o755)
+        path = packages + os.pathsep + os.environ["PATH"]
+        for testing, status in (("ON", 1), ("OFF", 0)):
+            made = toolkit.run([CMAKE, "-G", "Ninja", "-S", SOURCE, "-B", build + testing,
+                                f"-DBUILD_TESTING={testing}"], env={**os.environ, "PATH": path})
+            self.assertEqual(made.status, status, made)
+        targets = toolkit.run(["ninja", "-C", build + "OFF", "-t", "targets", "all"])
+        self.assertEqual(targets.status, 0, targets)
+        self.assertIn(b"\nbin/sasl-lmdb: ", targets.out)
+        self.assertIn(b"\nplugins/libscram.so: ", targets.out)
+        self.assertNotIn(b"test_", targets.out)
 
     def test_everything_is_there(self):
         result = self.install()

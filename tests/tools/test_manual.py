@@ -69,7 +69,7 @@ class Manual(unittest.TestCase):
         self.assertEqual(common, options(usage(toolkit.TOOL)) | {"-h", "--help"})
         for verb in verbs():
             said = options(usage(toolkit.TOOL, verb))
-            self.assertTrue(said, verb)
+            self.assertTrue(said or verb == "help", verb)
             self.assertEqual(page_options(described[verb]), said - {"-f", "-k"}, verb)
 
     def test_saslpasswd_lmdb(self):
@@ -134,7 +134,8 @@ class Completion(unittest.TestCase):
     def test_options(self):
         for verb in verbs():
             self.assertEqual(self.complete(verb, "-"),
-                             options(usage(toolkit.TOOL, verb)) | {"-f", "-k", "--help"}, verb)
+                             options(usage(toolkit.TOOL, verb)) | {"-f", "-k", "--json", "--help"},
+                             verb)
         self.assertEqual(self.complete("-k", "key", "import", "--dr"), {"--dry-run"})
 
     def test_values(self):
@@ -143,12 +144,21 @@ class Completion(unittest.TestCase):
             self.assertEqual(self.complete(verb, "--format", ""),
                              set(re.findall(r"^  ([a-z]+)  ", listed, flags=re.M)))
         self.assertEqual(self.complete("set", "--drop", "le"), {"legacy"})
+        self.assertEqual(self.complete("set", "--drop", "legacy,cry"), {"legacy,crypt"})
+        self.assertEqual(self.complete("init", "--verifiers", "cram-md5,scram-sha-2"),
+                         {"cram-md5,scram-sha-256"})
+        self.assertEqual(self.complete("probe", "--tls", ""),
+                         set(re.search(r"--tls ([a-z|]+)\n", usage(toolkit.TOOL, "probe"))
+                             .group(1).split("|")))
+        self.assertEqual(self.complete("probe", "--from", ""), set())
+        self.assertEqual(self.complete("help", "re"), {"restore", "rekey"})
         self.assertEqual(self.complete("list", "--realm", ""), set())
         self.assertIn("root", self.complete("init", "--group", "ro"))
 
     def test_files(self):
         self.assertIn("/etc/passwd", self.complete("import", "/etc/passw"))
         self.assertIn("/etc/passwd", self.complete("-f", "/etc/passw"))
+        self.assertIn("/etc/passwd", self.complete("probe", "--ca", "/etc/passw"))
         self.assertEqual(self.complete("show", "/etc/passw"), set())
 
     def test_saslpasswd_lmdb(self):

@@ -6,7 +6,7 @@ import os
 import toolkit
 
 VERBS = ["init", "list", "show", "verify", "set", "enable", "disable", "import", "export", "check",
-         "backup", "restore", "rekey", "probe"]
+         "backup", "restore", "rekey", "doctor", "probe", "help"]
 
 
 class Usage(toolkit.ToolTest):
@@ -33,6 +33,14 @@ class Usage(toolkit.ToolTest):
                 for line in result.out.decode().splitlines():
                     self.assertLessEqual(len(line), 100, line)
 
+    def test_the_verb_help(self):
+        self.assertEqual(toolkit.run([toolkit.TOOL, "help"]).out,
+                         toolkit.run([toolkit.TOOL, "--help"]).out)
+        for verb in VERBS:
+            result = toolkit.run([toolkit.TOOL, "help", verb])
+            self.assertEqual((result.status, result.err), (0, b""))
+            self.assertEqual(result.out, toolkit.run([toolkit.TOOL, verb, "--help"]).out)
+
     def test_wrong_usage(self):
         wrong = [
             [],
@@ -52,6 +60,7 @@ class Usage(toolkit.ToolTest):
                 [verb, "--help=yes"],
                 [verb, "one", "two", "three"],
             ]
+        wrong += [["help", "frobnicate"], ["help", "show", "list"]]
         wrong += [["show"], ["verify"], ["enable"], ["disable"], ["init", "store"], ["list", "x"]]
         wrong += [["import"], ["import", "file"], ["import", "--format", "xml", "file"]]
         wrong += [["import", "--format", "tsv"], ["import", "--format"]]
