@@ -22,13 +22,14 @@ CROSS_TEST_PACKAGES=(libsasl2-modules libgsasl-dev)
 # What the system tests use beside SERVER_PACKAGES.
 SYSTEM_TEST_PACKAGES=(
     clang-format gsasl sasl2-bin
+    libnet-ssleay-perl libio-socket-ssl-perl libmail-imapclient-perl
     cyrus-imapd cyrus-clients cyrus-pop3d
     slapd ldap-utils
 )
 
 # What only some tests need, which are skipped by name without it.
 OPTIONAL_PACKAGES=(
-    fail2ban subversion
+    fail2ban subversion node-nodemailer
     # Beside Kerberos, and a realm to log in with.
     libsasl2-modules-gssapi-mit krb5-kdc krb5-admin-server krb5-user
     # The manual pages, and what brings in and takes out other formats.

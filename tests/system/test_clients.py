@@ -1,27 +1,30 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """One real client, named on the command line, with every mechanism it speaks."""
 
+import itertools
 import sys
 
 import clients
 import harness
 import postfix
 
-NAME = next((argument for argument in sys.argv[1:] if argument in clients.CLIENTS), None)
-CLIENT, MECHANISMS = clients.CLIENTS.get(NAME, (None, ()))
+NAMES = {name.lower().replace("::", "-"): name for name in clients.SMTP_CLIENTS}
+WORD = next((argument for argument in sys.argv[1:] if argument in NAMES), None)
+NAME = NAMES.get(WORD)
+CLIENT, MECHANISMS = clients.SMTP_CLIENTS.get(NAME, (None, ()))
 
 REFUSED = "535 5.7.8 Error: authentication failed: authentication failure"
 
 
 class ClientTest(harness.PostfixCase):
-    def login(self, mechanism, user, password):
-        return CLIENT(self.postfix, mechanism, user, password)
+    def login(self, mechanism, user, password, tls=True):
+        return CLIENT(self.postfix, mechanism, user, password, tls)
 
     def test_right_password(self):
-        for mechanism in MECHANISMS:
-            with self.subTest(mechanism):
+        for mechanism, tls in itertools.product(MECHANISMS, (False, True)):
+            with self.subTest(f"{mechanism} tls={tls}"):
                 since = self.postfix.log.mark()
-                got = self.login(mechanism, self.USER, self.PASSWORD)
+                got = self.login(mechanism, self.USER, self.PASSWORD, tls)
                 self.assertEqual((got.ok, got.code), (True, 235), got.transcript)
                 if NAME != "gsasl":  # which logs in and quits
                     self.postfix.log.wait_for(
@@ -45,10 +48,9 @@ class ClientTest(harness.PostfixCase):
 
 if __name__ == "__main__":
     if NAME is None:
-        sys.exit(f"usage: test_clients.py {'|'.join(clients.CLIENTS)}")
-    sys.argv.remove(NAME)
-    if NAME == "swaks":
-        harness.require("swaks")
-        for package in clients.missing_perl_modules():
-            harness.skip(f"swaks lacks a Perl module: apt-get install {package}")
-    harness.main(*([NAME] if NAME != "smtplib" else []))
+        sys.exit(f"usage: test_clients.py {'|'.join(NAMES)}")
+    sys.argv.remove(WORD)
+    harness.require()
+    if clients.missing(NAME):
+        harness.skip(clients.missing(NAME))
+    harness.main()

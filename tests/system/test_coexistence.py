@@ -54,7 +54,8 @@ class CoexistenceTest(unittest.TestCase):
         """No mech_list: what is there is offered."""
         options = self.store.options()
         del options["mech_list"]
-        return imapd.Imapd(self.work, options, plugins, name)
+        return imapd.Imapd(
+            self.work, options, plugins, name, options={"allowanonymouslogin": "yes"})
 
     @staticmethod
     def connect(server):
@@ -74,8 +75,19 @@ class CoexistenceTest(unittest.TestCase):
             with self.serve("imapd-" + name.replace(" ", "-"), plugins) as server:
                 with self.subTest(name):
                     self.assertEqual(self.offered(server), stock)
+                self.check_others(server, plugins)
                 self.check_logins(server)
                 server.check_log(USERS)
+
+    def check_others(self, server, plugins):
+        """ANONYMOUS lets in whoever asks; NTLM finds no password that it could reckon with."""
+        for mechanism, expected in (("ANONYMOUS", "Authenticated."),
+                                    ("NTLM", "Authentication failed.")):
+            with self.subTest(mechanism):
+                _, output = imapd.imtest(
+                    server.port, mechanism, USER, PASSWORD, plugins, ["a1 NOOP", "a2 LOGOUT"])
+                self.assertIn(expected, output)
+                self.assertIn("a1 OK", output)
 
     def check_logins(self, server):
         for mechanism in MECHANISMS:
