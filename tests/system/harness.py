@@ -94,6 +94,12 @@ class PostfixCase(unittest.TestCase):
         return {"smtpd": cls.store.conf()}
 
     @classmethod
+    def furnish_jail(cls, queue):
+        """Puts into smtpd's jail what has to be there."""
+        if cls.store.is_stock:
+            cls.store.into_jail(queue)
+
+    @classmethod
     def setUpClass(cls):
         cls.work = cls.enterClassContext(workdir.WorkDir())
         cls.store = Store(cls.work)
@@ -101,8 +107,7 @@ class PostfixCase(unittest.TestCase):
         cls.store.add_all(cls.users)
         cls.postfix = postfix.Postfix(
             cls.work, cls.sasl_confs(), cls.store.plugin_path, cls.services)
-        if cls.store.is_stock:
-            cls.store.into_jail(cls.postfix.queue)
+        cls.furnish_jail(cls.postfix.queue)
         cls.addClassCleanup(_keep_log, cls.postfix)
         cls.enterClassContext(cls.postfix)
 

@@ -36,7 +36,6 @@ def require_plugin(name, package):
 
 class OtherStoreCase(harness.PostfixCase):
     plugin = None  # of the distribution
-    jail = "y"
     REALM = DOMAIN
     users = [
         ("alice", DOMAIN, harness.PostfixCase.PASSWORD),
@@ -54,9 +53,11 @@ class OtherStoreCase(harness.PostfixCase):
 
     @classmethod
     def sasl_confs(cls):
-        common = {"smtpd_sasl_local_domain": DOMAIN, postfix.CHROOT: cls.jail}
-        # "fresh": each connection gets a process that knows nothing of earlier ones.
-        cls.services = {"smtp": common, "fresh": {**common, "max_use": "1"}}
+        common = {"smtpd_sasl_local_domain": DOMAIN}
+        # "fresh": each connection gets a process that knows nothing of earlier ones. "free": not in
+        # a jail.
+        cls.services = {"smtp": common, "fresh": {**common, "max_use": "1"},
+                        "free": {**common, postfix.CHROOT: "n"}}
         cls.store.add("off", DOMAIN, "password of off")
         store.must(cls.store.tool("disable", f"off@{DOMAIN}"))
         options = cls.start_stores()
@@ -83,8 +84,8 @@ class OtherStoreCase(harness.PostfixCase):
         reply.dialogue = talk.dialogue()
         return reply
 
-    def assert_in(self, mechanism, user, password):
-        reply = self.attempt(mechanism, user, password)
+    def assert_in(self, mechanism, user, password, service="smtp"):
+        reply = self.attempt(mechanism, user, password, service)
         self.assertEqual(reply.code, 235, reply.dialogue)
 
     def assert_alice_in(self, password=harness.PostfixCase.PASSWORD):
@@ -154,8 +155,9 @@ class Logins:
         for mechanism in MECHANISMS:
             for user, realm, password in self.users:
                 name = user if realm == DOMAIN else f"{user}@{realm}"
-                with self.subTest(f"{mechanism} {name}"):
-                    self.assert_in(mechanism, name, password)
+                for service in ("smtp", "free"):
+                    with self.subTest(f"{mechanism} {name} {service}"):
+                        self.assert_in(mechanism, name, password, service)
 
     def test_refused_alike(self):
         for mechanism in MECHANISMS:

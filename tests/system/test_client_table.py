@@ -62,7 +62,7 @@ class ClientTableTest(harness.PostfixCase):
         """A line of the table; for a client that is not installed the one that is written there."""
         missing = clients.missing(name)
         if missing:
-            print("skipped:", missing, flush=True)
+            print(f"\nskipped: {missing}", flush=True)
             return next(line for line in written if line.startswith(f"| {head} |"))
         log_in, spoken = client
         cells = [self.cell(log_in, server, mechanism) if mechanism in spoken else "-"

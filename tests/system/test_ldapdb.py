@@ -3,16 +3,25 @@
 accounts moved out of our store.
 """
 
+import os
+
 import directory
 import harness
 import otherstore
+import store
 
 
-class LdapdbTest(otherstore.Logins, otherstore.OtherStoreCase):
+class LdapdbCase(otherstore.OtherStoreCase):
     plugin = "ldapdb"
-    # The plugin logs in at its first lookup: in a jail libsasl2 would find no mechanism for that.
-    jail = "n"
     ID_PASSWORD = "of the plugin itself"
+
+    @classmethod
+    def furnish_jail(cls, queue):
+        """The plugin logs in at its first lookup, and only then does libsasl2 look for client halves.
+        The names are all it has to find: the plugins of these names are loaded already."""
+        os.makedirs(queue + store.PLUGINS)
+        with open(f"{queue}{store.PLUGINS}/libscram.so", "wb"):
+            pass
 
     @classmethod
     def start_stores(cls):
@@ -20,6 +29,36 @@ class LdapdbTest(otherstore.Logins, otherstore.OtherStoreCase):
             cls.enterClassContext, cls.work, cls.store, cls.ID_PASSWORD)
         return options
 
+
+class TlsTest(LdapdbCase):
+    """In the jail, where the plugin finds what it needs to trust the directories."""
+
+    @classmethod
+    def start_stores(cls):
+        return {**super().start_stores(), "ldapdb_starttls": "demand"}
+
+    @classmethod
+    def furnish_jail(cls, queue):
+        super().furnish_jail(queue)
+        os.makedirs(queue + "/etc/ldap")
+        with open(queue + "/etc/ldap/ca.pem", "w", encoding="ascii") as bundle:
+            for server in (cls.provider, cls.replica):
+                with open(server.certificate, encoding="ascii") as file:
+                    bundle.write(file.read())
+        with open(queue + "/etc/ldap/ldap.conf", "w", encoding="ascii") as file:
+            file.write("TLS_CACERT /etc/ldap/ca.pem\n")
+
+    def test_tls(self):
+        self.assert_alice_in()
+        reply = self.attempt("PLAIN", "alice", "wrong")
+        self.assertEqual(reply.code, 535, reply.dialogue)
+        self.provider.log.wait_for("TLS established")
+        # Out of the jail it sees the machine's own configuration, which trusts nobody here.
+        reply = self.attempt("PLAIN", "alice", self.PASSWORD, "free")
+        self.assertEqual(reply.code, 454, reply.dialogue)
+
+
+class LdapdbTest(otherstore.Logins, LdapdbCase):
     def restarted(self, server):
         server.stop()
         server.start()
