@@ -22,7 +22,7 @@ static void check_rights(struct doctor *d, const struct application *a, const ch
     if (owner || group || (st.st_mode & S_IWOTH) != 0) {
         doctor_say(d, DOCTOR_PLUGIN_WRITABLE, path,
                    arena_format(&d->arena, "%04o", (unsigned)(st.st_mode & 07777)),
-                   arena_number(&d->arena, st.st_uid), a->label, NULL);
+                   user_name(&d->files, &d->arena, st.st_uid), a->label, NULL);
     }
 }
 

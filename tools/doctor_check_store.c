@@ -15,14 +15,45 @@ static const char *lock_of(struct doctor *d, const char *path)
     return arena_format(&d->arena, "%s-lock", path);
 }
 
-static void tell_exposed(struct doctor *d, const char *path, const char *key_path, const char *why)
+/* What the key file may be: the store's group can read it where it can read the store. */
+struct key_rights {
+    const char *owner;
+    const char *group;
+    const char *mode;
+};
+
+static struct key_rights rights_for_key(struct doctor *d, const char *path)
 {
     struct stat data;
+    struct key_rights rights = {"root", "root", "0600"};
+    if (doctor_stat(&d->files, path, &data) == 0) {
+        rights.owner = user_name(&d->files, &d->arena, data.st_uid);
+        rights.group = group_name(&d->files, &d->arena, data.st_gid);
+        rights.mode = (data.st_mode & S_IRGRP) != 0 ? "0640" : "0600";
+    }
+    return rights;
+}
+
+static const char *key_back(struct doctor *d, const char *path, const char *key_path)
+{
+    struct key_rights rights = rights_for_key(d, path);
+    return arena_format(&d->arena, "install -o %s -g %s -m %s /path/to/the/key/in/its/backup %s",
+                        doctor_quoted(&d->arena, rights.owner),
+                        doctor_quoted(&d->arena, rights.group), rights.mode,
+                        doctor_quoted(&d->arena, key_path));
+}
+
+static void tell_exposed(struct doctor *d, const char *path, const char *key_path)
+{
+    struct key_rights rights = rights_for_key(d, path);
     struct stat key;
-    bool shared = doctor_stat(&d->files, path, &data) == 0 &&
-                  doctor_stat(&d->files, key_path, &key) == 0 && data.st_gid == key.st_gid &&
-                  (data.st_mode & S_IRGRP) != 0;
-    doctor_say(d, DOCTOR_KEY_EXPOSED, key_path, why, shared ? "0640" : "0600", NULL);
+    if (doctor_stat(&d->files, key_path, &key) == 0) {
+        doctor_say(d, DOCTOR_KEY_EXPOSED, key_path,
+                   arena_format(&d->arena, "%04o", (unsigned)(key.st_mode & 07777)),
+                   user_name(&d->files, &d->arena, key.st_uid),
+                   group_name(&d->files, &d->arena, key.st_gid), path, rights.group, rights.mode,
+                   NULL);
+    }
 }
 
 static void tell_status(struct doctor *d, const char *path, const char *key_path,
@@ -33,16 +64,16 @@ static void tell_status(struct doctor *d, const char *path, const char *key_path
     case AUTH_OK:
         return;
     case AUTH_KEY_MISSING:
-        doctor_say(d, DOCTOR_KEY_MISSING, key_path, path, NULL);
+        doctor_say(d, DOCTOR_KEY_MISSING, key_path, path, key_back(d, path, key_path), NULL);
         return;
     case AUTH_KEY_EXPOSED:
-        tell_exposed(d, path, key_path, why);
+        tell_exposed(d, path, key_path);
         return;
     case AUTH_KEY_WRONG:
-        doctor_say(d, DOCTOR_KEY_WRONG, key_path, path, why, NULL);
+        doctor_say(d, DOCTOR_KEY_WRONG, key_path, path, why, key_back(d, path, key_path), NULL);
         return;
     case AUTH_KEY_DAMAGED:
-        doctor_say(d, DOCTOR_KEY_DAMAGED, key_path, why, NULL);
+        doctor_say(d, DOCTOR_KEY_DAMAGED, key_path, why, key_back(d, path, key_path), NULL);
         return;
     case AUTH_STORE_DENIED:
         if (geteuid() != 0) {

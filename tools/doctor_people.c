@@ -125,22 +125,20 @@ bool person_has_group(const struct person *person, gid_t gid)
     return false;
 }
 
-const char *group_name(const struct doctor_files *files, struct arena *arena, gid_t gid)
+/* The name that a file like /etc/group has for an id: name:x:id:... */
+static const char *name_in(const struct doctor_files *files, struct arena *arena, const char *path,
+                           unsigned id)
 {
-    const char *name = arena_number(arena, gid);
+    const char *name = arena_number(arena, id);
     struct buf text;
-    if (files->root[0] == '\0') {
-        const struct group *group = getgrgid(gid);
-        return group == NULL ? name : arena_copy(arena, slice_str(group->gr_name));
-    }
     buf_init(&text, DOCTOR_CONF_MAX);
-    if (doctor_read(files, "/etc/group", &text) == 0) {
+    if (doctor_read(files, path, &text) == 0) {
         struct slice rest = buf_slice(&text);
         struct slice field[FIELDS];
         size_t n = 0;
-        unsigned id = 0;
+        unsigned found = 0;
         while (next_fields(&rest, field, &n)) {
-            if (n >= 3 && take_id(field[2], &id) && id == gid) {
+            if (n >= 3 && take_id(field[2], &found) && found == id) {
                 name = arena_copy(arena, field[0]);
                 break;
             }
@@ -148,6 +146,25 @@ const char *group_name(const struct doctor_files *files, struct arena *arena, gi
     }
     buf_release(&text);
     return name;
+}
+
+const char *group_name(const struct doctor_files *files, struct arena *arena, gid_t gid)
+{
+    if (files->root[0] != '\0') {
+        return name_in(files, arena, "/etc/group", gid);
+    }
+    const struct group *group = getgrgid(gid);
+    return group == NULL ? arena_number(arena, gid) : arena_copy(arena, slice_str(group->gr_name));
+}
+
+const char *user_name(const struct doctor_files *files, struct arena *arena, uid_t uid)
+{
+    if (files->root[0] != '\0') {
+        return name_in(files, arena, "/etc/passwd", uid);
+    }
+    const struct passwd *account = getpwuid(uid);
+    return account == NULL ? arena_number(arena, uid)
+                           : arena_copy(arena, slice_str(account->pw_name));
 }
 
 static bool has_acl(const struct doctor_files *files, const char *path)

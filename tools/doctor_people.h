@@ -31,7 +31,8 @@ struct person person_find(const struct doctor_files *files, struct arena *arena,
 
 bool person_has_group(const struct person *person, gid_t gid);
 
-/* The name of a group, or its number. */
+/* The name of a user or a group, or the number. */
+const char *user_name(const struct doctor_files *files, struct arena *arena, uid_t uid);
 const char *group_name(const struct doctor_files *files, struct arena *arena, gid_t gid);
 
 /* Bits of what is wanted of a file: as in a mode, 4 to read, 2 to write, 1 to search. */

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "doctor_store.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "privilege.h"
 #include "store/store.h"
@@ -12,6 +18,7 @@
 
 enum {
     WAIT_MILLISECONDS = 1000,
+    KEY_FILE_MAX = 1024 * 1024,
     STALLED = 60, /* waits without an account more: damage, or a hostile lock file */
 };
 
@@ -47,6 +54,41 @@ static enum auth_status visit(void *ctx, const struct record *record)
     return AUTH_OK;
 }
 
+/*
+ * Whether a key file that its mode keeps from being used would be of no use with a better one
+ * either: a copy that nobody else can open has to fit the store.
+ */
+static bool is_another_stores(const struct counting *counting)
+{
+    struct detail detail = {.text = ""};
+    struct store *store = NULL;
+    char copy[sizeof "/proc/self/fd/" + 10];
+    int from = open(counting->key_path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int to = memfd_create("key", MFD_CLOEXEC);
+    enum auth_status status = AUTH_INTERNAL;
+    if (from >= 0 && to >= 0 && fchmod(to, S_IRUSR) == 0 &&
+        sendfile(to, from, NULL, KEY_FILE_MAX) > 0) {
+        (void)snprintf(copy, sizeof copy, "/proc/self/fd/%d", to);
+        /* Who has given up root finds /proc/self closed. Its user can read the key by itself. */
+        (void)prctl(PR_SET_DUMPABLE, 1);
+        const struct store_options options = {.path = counting->path, .key_path = copy};
+        status = store_open(&options, &store, &detail);
+    }
+    if (status == AUTH_OK) {
+        struct store_info info;
+        status = store_describe(store, &info, &detail);
+    }
+    (void)prctl(PR_SET_DUMPABLE, 0);
+    store_close(store);
+    if (from >= 0) {
+        close(from);
+    }
+    if (to >= 0) {
+        close(to);
+    }
+    return status == AUTH_KEY_WRONG;
+}
+
 static int count(void *ctx)
 {
     struct counting *counting = ctx;
@@ -60,6 +102,9 @@ static int count(void *ctx)
     if (status == AUTH_OK) {
         status = store_each(store, NULL, visit, counts, &counts->detail);
         store_close(store);
+    }
+    if (status == AUTH_KEY_EXPOSED && is_another_stores(counting)) {
+        status = detail_set(&counts->detail, AUTH_KEY_WRONG, "it is another store's");
     }
     counts->status = status;
     return TOOL_DONE;

@@ -755,6 +755,12 @@ def _(site):
     later(site, lambda s: AS_ROOT and os.chown(s.path(KEY), OWNER, SASL))
 
 
+@case("key-wrong")
+def _(site):
+    # Its mode would be a mistake, too, but a better one would not help.
+    later(site, lambda s: s.file(KEY, made_store("strict", ())[2], 0o644))
+
+
 @case("key-damaged")
 def _(site):
     later(site, lambda s: s.file(KEY, "Geheim77\n", 0o600))
@@ -1117,6 +1123,18 @@ class Commands(DoctorTest):
     def mend(self, site, wanted):
         return [f["mend"] for f in self.findings(site) if f["id"] == wanted][0]
 
+    def test_users_and_groups_have_names(self):
+        site = self.site()
+        site.groups = site.groups.replace("sasl:", "sasl-users:")
+        site.write()
+        os.chmod(site.path(KEY), 0o644)
+        os.chmod(site.path(PLUGINS + "/libplain.so"), 0o666)
+        site.file("/etc/passwd", f"store:x:{OWNER}:0::/:\nroot:x:0:0::/:\n")
+        found = {f["id"]: f for f in self.findings(site)}
+        self.assertIn("(mode 0644, owner store, group sasl-users)", found["key-exposed"]["text"])
+        self.assertIn(f"chgrp sasl-users {KEY} && chmod 0640 ", found["key-exposed"]["mend"])
+        self.assertIn(f"owner {'root' if AS_ROOT else 'store'})", found["plugin-writable"]["text"])
+
     def test_words_are_quoted(self):
         site = self.site()
         site.conf["mech_list"] = "PLAIN LOGIN $(touch${IFS}x)"
@@ -1254,6 +1272,8 @@ class Commands(DoctorTest):
                                     s.plugins[PLUGINS].update({"libsasldb.so": THEIRS}))),
             ("conf-never-read", lambda s: setattr(s, "conf_path", "/etc/sasl2/smtpd.conf")),
             ("key-exposed", lambda s: later(s, lambda t: os.chmod(t.path(KEY), 0o644))),
+            ("key-exposed", lambda s: later(s, lambda t: AS_ROOT and os.chown(
+                t.path(KEY), OWNER, CYRUS_GROUP) or os.chmod(t.path(KEY), 0o660))),
             ("pwcheck", lambda s: s.conf.update(pwcheck_method="alwaystrue")),
             ("sender-owner", lambda s: (
                 s.main.update(smtpd_sasl_local_domain="example.org"),
@@ -1268,9 +1288,10 @@ class Commands(DoctorTest):
                 site = self.site()
                 change(site)
                 site.write()
-                # Paths of the machine are paths below the root here.
+                # Paths and groups of the machine are those below the root here.
                 mend = re.sub(r"(?<=[ ])/(etc|usr|var)/", site.root + r"/\1/",
                               self.mend(site, wanted))
+                mend = mend.replace("chgrp sasl ", f"chgrp {SASL} ")
                 done = toolkit.run(["sh", "-c", mend])
                 self.assertEqual(done.status, 0, (mend, done))
                 self.assertNotIn(wanted, self.ids(site), mend)
