@@ -31,6 +31,7 @@ from smtp_talk import SmtpTalk
 
 BUILD = os.environ["SASL_LMDB_BUILD"]
 CMAKE = os.environ["SASL_LMDB_CMAKE"]
+LINKS = os.path.join(store.ROOT, "tests", "check_links.py")
 CONFFILES = ("/etc/fail2ban/filter.d/sasl-lmdb.conf", "/etc/fail2ban/jail.d/sasl-lmdb.conf")
 
 
@@ -61,11 +62,37 @@ class Installing(PackageCase):
                      "/usr/share/doc/sasl-lmdb/examples/saslpasswd.conf",
                      "/usr/share/man/man8/sasl-lmdb.8.gz"):
             self.assertTrue(os.path.exists(path), path)
+        must(sys.executable, "-B", "/tmp/check_links.py", f"/usr/share/doc/{NAME}")
         must("sasl-lmdb", "check")
         self.add_alice()
         self.check_alice()
         for package in (NAME, STOCK_PACKAGE):
             self.assertEqual(must("dpkg", "-V", package), "")
+
+    def test_examples_of_confinement(self):
+        """What reads such files takes them: systemd the units, AppArmor's compiler the rules."""
+        self.install()
+        examples = f"/usr/share/doc/{NAME}/examples"
+        with self.subTest("systemd"):
+            if not shutil.which("systemd-analyze"):
+                self.skipTest("systemd-analyze is missing: apt-get install systemd")
+            units = tempfile.mkdtemp()
+            shutil.copytree(f"{examples}/systemd", units, dirs_exist_ok=True)
+            os.mkdir(f"{units}/server.service.d")
+            os.rename(f"{units}/sasl-lmdb.conf", f"{units}/server.service.d/sasl-lmdb.conf")
+            with open(f"{units}/server.service", "w", encoding="ascii") as unit:
+                unit.write("[Service]\nExecStart=true\nProtectSystem=strict\n")
+            names = [f"{units}/{name}" for name in
+                     ("server.service", "sasl-lmdb-upgrade.service", "sasl-lmdb-upgrade.timer")]
+            self.assertEqual(must("systemd-analyze", "verify", "--man=no", *names), "")
+        with self.subTest("AppArmor"):
+            if not shutil.which("apparmor_parser"):
+                self.skipTest("apparmor_parser is missing: apt-get install apparmor")
+            with open(f"{examples}/apparmor/{NAME}", encoding="utf-8") as file:
+                rules = file.read()
+            for text in (rules, rules.replace("#capability", "capability")):
+                must("apparmor_parser", "--skip-kernel-load", "--skip-cache",
+                     secret=f"profile server /usr/sbin/server {{\n{text}\n}}\n")
 
     def test_sites_log_in_as_before(self):
         """One on saslauthd, one on sasldb; then one on the new store beside them."""
@@ -276,6 +303,6 @@ if __name__ == "__main__":
     if not throwaway.is_inside():
         build()
         throwaway.restart_inside()
-    throwaway.enter(glob.glob(f"{BUILD}/{NAME}_*.deb"))
+    throwaway.enter([*glob.glob(f"{BUILD}/{NAME}_*.deb"), LINKS])
     forget_the_machines_own()
     harness.main("saslauthd", "saslpasswd2")

@@ -4,6 +4,7 @@
 import os
 import shutil
 import stat
+import sys
 
 import toolkit
 
@@ -11,6 +12,7 @@ BUILD = os.environ["SASL_LMDB_BUILD"]
 CMAKE = os.environ["SASL_LMDB_CMAKE"]
 PLUGIN_DIR = os.environ["SASL_LMDB_PLUGIN_DIR"]
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+LINKS = os.path.join(SOURCE, "tests", "check_links.py")
 GUARD = os.path.join(SOURCE, "cmake", "install-guard.cmake")
 
 PLUGINS = ["libplain.so", "liblogin.so", "libcrammd5.so", "libdigestmd5.so", "libscram.so",
@@ -91,6 +93,11 @@ class Install(toolkit.ToolTest):
             path = os.path.join(self.destdir, name)
             self.assertTrue(os.path.exists(path), f"{name} leads nowhere")
             self.assertFalse(os.stat(path).st_mode & 0o022, f"others may write {name}")
+
+    def test_links_of_the_texts_lead_somewhere(self):
+        self.assertEqual(self.install().status, 0)
+        result = toolkit.run([sys.executable, "-B", LINKS, self.destdir])
+        self.assertEqual(result.status, 0, result)
 
     def test_the_tool_installed_has_the_version_of_the_package(self):
         self.assertEqual(self.install().status, 0)
