@@ -90,3 +90,8 @@ enum auth_status mech_verdict(const struct mech_secret *secret, bool match)
     }
     return match ? AUTH_OK : AUTH_WRONG_PASSWORD;
 }
+
+bool mech_can_bind(const struct mech_binding *binding)
+{
+    return binding != NULL && binding->data.n > 0;
+}

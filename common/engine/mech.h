@@ -71,6 +71,9 @@ struct mech_binding {
     struct slice data;
 };
 
+/* False for none, and for one without data: every channel would have the same. */
+bool mech_can_bind(const struct mech_binding *binding);
+
 /*
  * Which security layers may be negotiated (RFC 4422 3.7), as strength factors: 0 none, 1 integrity,
  * above that the key length of a cipher in bits.

@@ -67,7 +67,7 @@ static enum auth_status put_gs2(struct scram_client_state *s, struct slice authz
         gs2.binding = SCRAM_BINDING_UNUSED;
         break;
     case MECH_BINDING_USED:
-        if (host->binding == NULL) {
+        if (!mech_can_bind(host->binding)) {
             return mech_client_refuse(&s->mech, AUTH_BAD_BINDING,
                                       "channel binding is wanted and the application has none");
         }

@@ -74,10 +74,11 @@ static enum auth_status look_up(struct scram_server_state *s,
 static enum auth_status check_flag(struct scram_server_state *s, const struct scram_gs2 *gs2)
 {
     const struct mech_binding *binding = s->mech.host->binding;
+    const bool offered = mech_can_bind(binding);
 
     switch (gs2->binding) {
     case SCRAM_BINDING_USED:
-        if (binding == NULL) {
+        if (!offered) {
             return mech_refuse(&s->mech, AUTH_BAD_BINDING, "channel binding is not offered here");
         }
         if (!slice_equal_str(gs2->binding_name, binding->name)) {
@@ -85,7 +86,7 @@ static enum auth_status check_flag(struct scram_server_state *s, const struct sc
         }
         return AUTH_OK;
     case SCRAM_BINDING_UNUSED:
-        if (binding != NULL) {
+        if (offered) {
             return mech_refuse(&s->mech, AUTH_BAD_BINDING,
                                "the client was not told of channel binding: downgraded");
         }
