@@ -12,6 +12,7 @@ import base64
 import glob
 import os
 import shutil
+import subprocess
 import sys
 import unittest
 
@@ -55,6 +56,13 @@ def require(*programs):
             skip(f"{program} is missing: apt-get install {PACKAGES[program]}")
     if STOCK and not shutil.which("saslpasswd2"):
         skip("saslpasswd2 is missing: apt-get install sasl2-bin")
+
+
+def require_namespaces(server, *options):
+    """Ends the program as skipped unless unshare(1) can make what the server is started in. A
+    container may not."""
+    if subprocess.run(["unshare", *options, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        skip(f"{server} is started by unshare {' '.join(options)}, which is not permitted here")
 
 
 def require_ours():

@@ -9,7 +9,6 @@ is two processes away, and only what USER may read can be opened afresh.
 import os
 import pwd
 import shutil
-import subprocess
 
 import harness
 import store
@@ -69,8 +68,7 @@ def require():
         harness.skip("sendmail has to be started as root")
     if not shutil.which("m4"):
         harness.skip("m4 is missing: apt-get install m4")
-    if subprocess.run(["unshare", "-m", "-u", "true"], stderr=subprocess.DEVNULL).returncode != 0:
-        harness.skip("mount and host name namespaces cannot be made here")
+    harness.require_namespaces("sendmail", "-m", "-u")
 
 
 class Sendmail(Daemon):

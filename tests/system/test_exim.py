@@ -3,7 +3,6 @@
 again for each login."""
 
 import os
-import subprocess
 import unittest
 
 import exchanges
@@ -86,6 +85,5 @@ if __name__ == "__main__":
     harness.require_ours()
     if os.getuid() != 0:
         harness.skip("Exim has to be started as root")
-    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0:
-        harness.skip("a mount namespace cannot be made here")
+    harness.require_namespaces("Exim", "-m")
     harness.run_tests()

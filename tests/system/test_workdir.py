@@ -55,8 +55,7 @@ if __name__ == "__main__":
     os.environ["PATH"] = harness.SBIN
     if os.getuid() != 0:
         harness.skip("servers are started as root")
-    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0:
-        harness.skip("a mount namespace cannot be made here")
+    harness.require_namespaces("a server", "-m")
     if DIE in sys.argv:
         work = workdir.WorkDir()
         leaver = Leaver(work)
