@@ -32,8 +32,9 @@ install(FILES docs/man/sasl-lmdb.8 docs/man/saslpasswd-lmdb.8
 install(FILES docs/man/sasl-lmdb.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 # One file completes both commands; bash looks for it under the name of either.
 install(FILES packaging/completion/sasl-lmdb DESTINATION ${_completions})
-install(CODE "file(CREATE_LINK sasl-lmdb
-    \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${_completions}/saslpasswd-lmdb\" SYMBOLIC)")
+install(CODE "set(link \"\${CMAKE_INSTALL_PREFIX}/${_completions}/saslpasswd-lmdb\")
+file(CREATE_LINK sasl-lmdb \"\$ENV{DESTDIR}\${link}\" SYMBOLIC)
+list(APPEND CMAKE_INSTALL_MANIFEST_FILES \"\${link}\")")
 
 install(DIRECTORY packaging/fail2ban DESTINATION ${CMAKE_INSTALL_SYSCONFDIR})
 install(FILES packaging/openldap/sasl-lmdb.schema DESTINATION ${_data})

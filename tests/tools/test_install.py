@@ -13,6 +13,7 @@ CMAKE = os.environ["SASL_LMDB_CMAKE"]
 PLUGIN_DIR = os.environ["SASL_LMDB_PLUGIN_DIR"]
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 LINKS = os.path.join(SOURCE, "tests", "check_links.py")
+MANIFEST = os.path.join(BUILD, "install_manifest.txt")
 GUARD = os.path.join(SOURCE, "cmake", "install-guard.cmake")
 
 PLUGINS = ["libplain.so", "liblogin.so", "libcrammd5.so", "libdigestmd5.so", "libscram.so",
@@ -32,6 +33,9 @@ class Install(toolkit.ToolTest):
     def setUp(self):
         super().setUp()
         self.destdir = os.path.join(self.directory, "dest")
+        # The list of what was installed from here is the administrator's.
+        kept = toolkit.contents(MANIFEST) if os.path.exists(MANIFEST) else None
+        self.addCleanup(lambda: os.unlink(MANIFEST) if kept is None else self.put(MANIFEST, kept))
 
     def install(self, prefix="/opt/sasl-lmdb"):
         return toolkit.run([CMAKE, "--install", BUILD, "--prefix", prefix],
@@ -98,6 +102,12 @@ class Install(toolkit.ToolTest):
         self.assertEqual(self.install().status, 0)
         result = toolkit.run([sys.executable, "-B", LINKS, self.destdir])
         self.assertEqual(result.status, 0, result)
+
+    def test_the_manifest_lists_all_of_it(self):
+        """What README says takes everything away again."""
+        self.assertEqual(self.install().status, 0)
+        listed = toolkit.contents(MANIFEST).decode().split("\n")
+        self.assertEqual(sorted(listed), ["/" + name for name in tree(self.destdir)])
 
     def test_the_tool_installed_has_the_version_of_the_package(self):
         self.assertEqual(self.install().status, 0)
