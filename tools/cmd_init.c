@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "json_result.h"
@@ -61,7 +62,8 @@ struct init {
     uid_t owner;
     bool have_iterations;
     bool strict;
-    bool had_key;
+    bool had_key;      /* the key file was there */
+    bool key_of_other; /* and somebody else's: it is left to him */
 };
 
 /* A group by name, or by number where it has none. */
@@ -113,12 +115,14 @@ static void choose_owner(struct init *init)
     }
 }
 
+/* A key file that root has put in place, for a restore, would be of no use to the owner as it is.
+ */
 static enum auth_status give_away(const struct init *init, struct detail *detail)
 {
     char lock_path[PATH_MAX];
     int n = snprintf(lock_path, sizeof lock_path, "%s-lock", init->create.path);
     const char *const paths[] = {init->create.path, lock_path,
-                                 init->had_key ? NULL : init->create.key_path};
+                                 init->key_of_other ? NULL : init->create.key_path};
     if (n < 0 || (size_t)n >= sizeof lock_path) {
         return AUTH_TOO_LONG;
     }
@@ -276,10 +280,12 @@ static const char *remedy(enum auth_status status)
 
 static int create(const struct tool *tool, struct init *init)
 {
+    struct stat key;
     struct detail detail = {.text = ""};
     init->create.path = tool->store_path;
     init->create.key_path = tool->key_path;
-    init->had_key = access(tool->key_path, F_OK) == 0;
+    init->had_key = stat(tool->key_path, &key) == 0;
+    init->key_of_other = init->had_key && key.st_uid != geteuid();
     choose_owner(init);
     enum auth_status status = store_create(&init->create, &detail);
     if (status == AUTH_OK) {

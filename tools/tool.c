@@ -123,7 +123,10 @@ static const char *remedy(const struct tool *tool, enum auth_status status)
     case AUTH_KEY_MISSING:
         return " (-k names another; without its key a store cannot be read)";
     case AUTH_STORE_DENIED:
-        return privilege_started_as_root() ? "" : "; run this as root";
+        if (!privilege_started_as_root()) {
+            return "; run this as root";
+        }
+        return geteuid() == 0 ? "" : "; root becomes the store's owner, who has to have access";
     default:
         return "";
     }

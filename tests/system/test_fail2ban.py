@@ -277,6 +277,14 @@ class JailTest(unittest.TestCase):
         self.assertRegex(text, r"'sasl-lmdb', 'addfailregex', .*reason=\(\?:unknown\|password")
         self.assertRegex(text, re.escape("'set', 'sasl-lmdb', 'maxretry', 10"))
 
+    def test_the_journal(self):
+        """As on a Debian 12 that has no rsyslog."""
+        text = self.dump("[sasl-lmdb]\nenabled = true\nbackend = systemd\n")
+        self.assertIn("['add', 'sasl-lmdb', 'systemd']", text)
+        self.assertRegex(text, r"'sasl-lmdb', 'addjournalmatch', '_SYSTEMD_UNIT=postfix.service', "
+                               r"'\+', '_SYSTEMD_UNIT=postfix@-.service'")
+        self.assertNotIn("'sasl-lmdb', 'addlogpath'", text)
+
     def test_nothing_happens_unless_enabled(self):
         self.assertNotIn("'sasl-lmdb'", self.dump(""))
 
