@@ -66,15 +66,22 @@ static bool scram_is_sound(const struct scram_verifier *scram, size_t slot)
            scram->salt_len <= VERIFIER_MAX_SALT;
 }
 
-static bool same_digest_form(const struct digest_verifier *a, const struct digest_verifier *b)
+_Static_assert((int)VERIFIER_MAX_DIGEST <= 64, "a bit for each form");
+
+/* One of 64 bits, its own for each form of a sound digest. */
+static uint64_t digest_form(const struct digest_verifier *d)
 {
-    return a->full_name == b->full_name && a->latin1 == b->latin1 &&
-           a->utf8_names == b->utf8_names && a->realm_kind == b->realm_kind && a->extra == b->extra;
+    const unsigned realm = (unsigned)d->realm_kind + d->extra;
+    const unsigned encoding = (unsigned)d->latin1 + (unsigned)d->utf8_names;
+
+    return UINT64_C(1) << ((2 * realm + d->full_name) * VERIFIER_DIGEST_ENCODINGS + encoding);
 }
 
 /* Every form once, and each further realm that is referred to is there. */
 static bool digests_are_sound(const struct verifier_set *set)
 {
+    uint64_t seen = 0;
+
     if (set->n_digest > VERIFIER_MAX_DIGEST || set->n_extra_realms > VERIFIER_MAX_EXTRA_REALMS) {
         return false;
     }
@@ -86,11 +93,11 @@ static bool digests_are_sound(const struct verifier_set *set)
                                                       : digest->extra != 0)) {
             return false;
         }
-        for (unsigned j = 0; j < i; j++) {
-            if (same_digest_form(digest, &set->digest[j])) {
-                return false;
-            }
+        const uint64_t form = digest_form(digest);
+        if ((seen & form) != 0) {
+            return false;
         }
+        seen |= form;
     }
     return true;
 }

@@ -254,6 +254,57 @@ static void decoys_follow_the_mix(void **state)
     assert_int_equal(few, long_salt);
 }
 
+/* A store's accounts by their iterations. */
+static const struct {
+    uint32_t iterations;
+    unsigned percent;
+} mixed[] = {{4096, 50}, {10000, 30}, {15000, 15}, {20000, 5}};
+
+enum { MIXED = sizeof mixed / sizeof mixed[0], ACCOUNTS = 100 };
+
+/*
+ * What a client sees of names that do not exist is spread as what it sees of those that do. Six
+ * standard deviations: the secret that decoys are drawn by is another one in every run.
+ */
+static void unknown_names_are_spread_as_accounts_are(void **state)
+{
+    static struct record accounts[ACCOUNTS];
+    struct fixture *f = *state;
+    unsigned seen[MIXED] = {0};
+    unsigned n = 0;
+    char name[32];
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, true);
+    for (size_t i = 0; i < MIXED; i++) {
+        for (unsigned j = 0; j < mixed[i].percent * ACCOUNTS / 100; j++) {
+            (void)snprintf(name, sizeof name, "account%u", n);
+            accounts[n] = fixture_record(name, "example.org", 1);
+            for (size_t slot = 0; slot < VERIFIER_SCRAM_HASHES; slot++) {
+                accounts[n].verifiers.scram[slot].iterations = mixed[i].iterations;
+            }
+            n++;
+        }
+    }
+    assert_status(f, store_write_batch(store, accounts, n, NULL, &f->detail), AUTH_OK);
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        struct decoy_set decoys;
+        (void)snprintf(name, sizeof name, "nobody%u", i);
+        decoys_of(f, store, name, &decoys);
+        for (size_t j = 0; j < MIXED; j++) {
+            seen[j] += decoys.scram[1].iterations == mixed[j].iterations;
+        }
+    }
+    for (size_t j = 0; j < MIXED; j++) {
+        const int expected = (int)(SAMPLES * mixed[j].percent / 100);
+        const int variance = expected * (int)(100 - mixed[j].percent) / 100;
+        const int off = (int)seen[j] - expected;
+        assert_true(off * off <= 36 * variance);
+    }
+    assert_int_equal(seen[0] + seen[1] + seen[2] + seen[3], SAMPLES);
+    store_close(store);
+}
+
 static void a_change_of_mix_moves_few_names(void **state)
 {
     struct store_meta meta = {.policy = {.kinds = VERIFIER_DEFAULT, .iterations = 9999}};
@@ -347,6 +398,7 @@ int main(void)
         TEST(another_store_has_other_decoys),
         cmocka_unit_test(the_secret_is_no_key_of_the_file),
         cmocka_unit_test(decoys_follow_the_mix),
+        TEST(unknown_names_are_spread_as_accounts_are),
         cmocka_unit_test(a_change_of_mix_moves_few_names),
         cmocka_unit_test(large_counts_do_not_overflow),
         TEST(nobody_satisfies_a_decoy),
