@@ -2,6 +2,7 @@
 """The AUTH dialogue byte for byte: what each line is answered with, and what may follow what."""
 
 import harness
+import postfix
 from exchanges import CHALLENGES, MECHANISMS, Scram, authenticate, begin, encode, start
 from smtp_talk import SmtpTalk, b64
 
@@ -24,8 +25,10 @@ class DialogueTest(harness.PostfixCase):
         (OTHER, harness.PostfixCase.REALM, OTHER_PASSWORD),
     ]
 
-    def talk(self):
-        return SmtpTalk(self.postfix.port)
+    services = {"smtp": {}, "free": {postfix.CHROOT: "n"}}
+
+    def talk(self, service="smtp"):
+        return SmtpTalk(self.postfix.ports[service])
 
     def expect(self, lines):
         """lines: (what the client sends, the exact reply)."""
@@ -38,6 +41,13 @@ class DialogueTest(harness.PostfixCase):
             self.assertIn(
                 "250-AUTH PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256\r\n",
                 talk.hello.raw.decode())
+
+    def test_out_of_the_jail(self):
+        for mechanism in MECHANISMS:
+            for password, code in ((self.PASSWORD, 235), ("x", 535)):
+                with self.subTest(f"{mechanism} {password}"), self.talk("free") as talk:
+                    reply = authenticate(talk, mechanism, self.USER, password)
+                    self.assertEqual(reply.code, code, talk.dialogue())
 
     def test_login(self):
         self.expect([("AUTH LOGIN", ASK_USER), (MAX, ASK_PASSWORD), (SPAM, OK)])
