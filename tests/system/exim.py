@@ -54,6 +54,8 @@ class Exim(Daemon):
     """directory: below which PACKAGES are. sasl: option -> value of exim.conf in the SASL configuration
     directory."""
 
+    user, packages = USER, PACKAGES
+
     def __init__(self, work, directory, sasl, plugin_path, realm, name="exim"):
         super().__init__(work, name, plugin_path)
         self.program = os.path.join(directory, PROGRAM)

@@ -74,6 +74,8 @@ def require():
 class Sendmail(Daemon):
     """directory: below which PACKAGES are. sasl: option -> value of Sendmail.conf."""
 
+    user, packages = USER, PACKAGES
+
     def __init__(self, work, directory, sasl, plugin_path, realm, name="sendmail"):
         super().__init__(work, name, plugin_path)
         self.rules = os.path.join(directory, RULES)
