@@ -29,8 +29,9 @@
 #define PROP_CHECKPASS "cmusaslsecretPLAIN"       /* 33 bytes */
 #define PROP_DIGEST "lmdbDigest"                  /* ours: texts of verifier_put_digests() */
 #define PROP_CRYPT "lmdbCrypt"                    /* ours: one crypt(3) hash */
-#define PROP_DECOY "lmdbDecoy"     /* ours: stands in for values that are not there */
-#define PROP_UPGRADE "lmdbUpgrade" /* ours: base64(store id, ticket key), if a ticket is wanted */
+#define PROP_DECOY "lmdbDecoy" /* ours: stands in for values that are not there */
+#define PROP_UPGRADE                                                                               \
+    "lmdbUpgrade" /* ours: base64(store id, ticket key, version), if a ticket is wanted */
 
 enum { PROPS_MAX = 4 };
 

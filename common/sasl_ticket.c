@@ -8,6 +8,7 @@
 #include "engine/identity.h"
 #include "store/store.h"
 #include "store/ticket_file.h"
+#include "store/ticket_notes.h"
 
 /* Survives dlclose and a second initialisation, as the plugin does. */
 static struct {
@@ -15,6 +16,7 @@ static struct {
     char *store_path;
     struct ticket_file file;
     bool complained;
+    struct ticket_notes notes;
     bool failed_at_first; /* at initialisation, and why: in a jail later reasons mislead */
     enum auth_status first_failure;
     struct detail first_detail;
@@ -103,7 +105,7 @@ bool ticket_configure(const sasl_utils_t *utils)
 /* What the store's lookup said: id and key, in base64. False if it wants no ticket. */
 static bool find_target(struct exchange *x, struct ticket_target *ret)
 {
-    uint8_t bytes[TICKET_STORE_ID + CRYPTO_X25519];
+    uint8_t bytes[TICKET_STORE_ID + CRYPTO_X25519 + TICKET_VERSION];
     struct slice text;
     size_t n = 0;
 
@@ -113,13 +115,15 @@ static bool find_target(struct exchange *x, struct ticket_target *ret)
     }
     memcpy(ret->store_id, bytes, TICKET_STORE_ID);
     memcpy(ret->public_key, bytes + TICKET_STORE_ID, CRYPTO_X25519);
+    memcpy(ret->version, bytes + TICKET_STORE_ID + CRYPTO_X25519, TICKET_VERSION);
     return true;
 }
 
+/* With the lock held. */
 static enum auth_status append(const uint8_t bytes[TICKET_SIZE], struct detail *detail)
 {
-    pthread_mutex_lock(&outbox.lock);
     enum auth_status status = open_locked(detail);
+
     if (status == AUTH_OK) {
         status = ticket_file_append(&outbox.file, bytes);
         if (status == AUTH_STORE_FULL) {
@@ -129,7 +133,27 @@ static enum auth_status append(const uint8_t bytes[TICKET_SIZE], struct detail *
         status = outbox.first_failure;
         *detail = outbox.first_detail;
     }
-    pthread_mutex_unlock(&outbox.lock);
+    return status;
+}
+
+/* With the lock held: sealing takes no longer than a login's HMACs. */
+static enum auth_status leave(const struct ticket_target *target, const struct identity *who,
+                              struct slice password, struct detail *detail)
+{
+    uint8_t note[TICKET_NOTE];
+    uint8_t bytes[TICKET_SIZE];
+    enum auth_status status = ticket_notes_make(&outbox.notes, target, who, note);
+
+    if (status != AUTH_OK || ticket_notes_has(&outbox.notes, note)) {
+        return status;
+    }
+    status = ticket_seal(target, who, password, bytes);
+    if (status == AUTH_OK) {
+        status = append(bytes, detail);
+    }
+    if (status == AUTH_OK) {
+        ticket_notes_add(&outbox.notes, note);
+    }
     return status;
 }
 
@@ -138,23 +162,19 @@ void ticket_leave(struct exchange *x, struct slice password)
     struct ticket_target target;
     struct identity who;
     struct detail detail = {{0}};
-    uint8_t bytes[TICKET_SIZE];
 
     if (!glue_settings()->upgrade || !find_target(x, &target)) {
         return;
     }
     enum auth_status status = identity_split(slice_of(x->oparams->authid, x->oparams->alen),
                                              glue_default_realm(x->sparams), &who);
+    pthread_mutex_lock(&outbox.lock);
     if (status == AUTH_OK) {
-        status = ticket_seal(&target, &who, password, bytes);
-    }
-    if (status == AUTH_OK) {
-        status = append(bytes, &detail);
+        status = leave(&target, &who, password, &detail);
     }
     /* While the file is emptied, none is left; the next login leaves one. */
     if (status != AUTH_OK && status != AUTH_STORE_BUSY) {
-        pthread_mutex_lock(&outbox.lock);
         complain_once(x->sparams->utils, status, &detail);
-        pthread_mutex_unlock(&outbox.lock);
     }
+    pthread_mutex_unlock(&outbox.lock);
 }

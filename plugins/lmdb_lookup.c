@@ -284,13 +284,19 @@ static void set_decoys(struct lookup *l, const char *name)
 /* A value of that size for every name; what is no base64 asks for no ticket. */
 static void set_ticket_target(struct lookup *l, const char *name)
 {
-    static const char none[] = "----------------------------------------------------------------";
+    static const char none[] =
+        "----------------------------------------------------------------------------";
     const struct ticket_target *target = &l->answer.target;
-    uint8_t bytes[sizeof target->store_id + sizeof target->public_key];
+    uint8_t bytes[sizeof target->store_id + sizeof target->public_key + sizeof target->version];
+    uint8_t *at = bytes;
     struct buf text;
 
-    memcpy(bytes, target->store_id, sizeof target->store_id);
-    memcpy(bytes + sizeof target->store_id, target->public_key, sizeof target->public_key);
+    _Static_assert(sizeof none - 1 == (sizeof bytes + 2) / 3 * 4, "as long as base64 of it");
+    memcpy(at, target->store_id, sizeof target->store_id);
+    at += sizeof target->store_id;
+    memcpy(at, target->public_key, sizeof target->public_key);
+    at += sizeof target->public_key;
+    memcpy(at, target->version, sizeof target->version);
     buf_init(&text, sizeof none);
     if (l->answer.wants_ticket) {
         crypto_base64_put(&text, slice_of(bytes, sizeof bytes));

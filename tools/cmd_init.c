@@ -126,13 +126,13 @@ static enum auth_status give_away(const struct init *init, struct detail *detail
     if (n < 0 || (size_t)n >= sizeof lock_path) {
         return AUTH_TOO_LONG;
     }
+    enum auth_status status = AUTH_OK;
     for (size_t i = 0; init->owner_name != NULL && i < sizeof paths / sizeof paths[0]; i++) {
-        if (paths[i] != NULL && lchown(paths[i], init->owner, (gid_t)-1) != 0) {
-            return detail_set(detail, AUTH_STORE_DENIED, "cannot give %s to %s: %s", paths[i],
-                              init->owner_name, strerror(errno));
+        if (status == AUTH_OK && paths[i] != NULL) {
+            status = file_give(paths[i], init->owner, detail);
         }
     }
-    return AUTH_OK;
+    return status;
 }
 
 static int take_iterations(const struct tool *tool, struct init *init, const char *text)

@@ -34,34 +34,40 @@ static char *key_path(const struct tool *tool)
     return file_suffixed(tool->key_path, TICKET_FILE_SUFFIX);
 }
 
-static enum auth_status make_key(const char *path, uid_t uid, struct detail *detail)
+static enum auth_status make_key(const char *path, uid_t uid, bool *ret_made, struct detail *detail)
 {
     uint32_t id = 0;
+
+    *ret_made = false;
 
     if (access(path, F_OK) == 0) {
         return AUTH_OK;
     }
     enum auth_status status =
         keyring_add(path, any_store, S_IRUSR | S_IWUSR, FILES_ANY_GROUP, &id, detail);
-    if (status == AUTH_OK && uid != FILES_ANY_USER && lchown(path, uid, FILES_ANY_GROUP) != 0) {
-        status = file_explain("ticket key", path, errno, detail);
-        (void)unlink(path);
+    *ret_made = status == AUTH_OK;
+    if (status == AUTH_OK && uid != FILES_ANY_USER) {
+        status = file_give(path, uid, detail);
+        if (status != AUTH_OK) {
+            (void)unlink(path);
+        }
     }
     return status;
 }
 
-enum auth_status tickets_prepare(const struct tool *tool)
+enum auth_status tickets_prepare(const struct tool *tool, struct tickets_made *ret)
 {
     struct detail detail = {.text = ""};
     uid_t uid = privilege_owner(tool->store_path);
     char *path = key_path(tool);
 
+    *ret = (struct tickets_made){.key = false};
     if (path == NULL) {
         return tool_report(tool, AUTH_NO_MEMORY, NULL, "%s", tool->store_path);
     }
-    enum auth_status status = make_key(path, uid, &detail);
+    enum auth_status status = make_key(path, uid, &ret->key, &detail);
     if (status == AUTH_OK) {
-        status = ticket_file_make(tool->store_path, uid, NULL, &detail);
+        status = ticket_file_make(tool->store_path, uid, &ret->file, &detail);
     }
     free(path);
     return status == AUTH_OK ? status : tool_report_store(tool, status, &detail);
@@ -208,22 +214,33 @@ static enum auth_status upgrade(struct taking *taking, const struct ticket *tick
     return status == AUTH_OK && addition.changed_meanwhile ? AUTH_WRONG_PASSWORD : status;
 }
 
-/* Counts what came of a ticket. An outage that is not about this one account is handed on. */
-static enum auth_status count(struct ticket_counts *counts, enum auth_status status, bool *ret_burn)
+/*
+ * Counts what came of a ticket. An outage that is not about this one account is handed on. A record
+ * that cannot be read is about one account, and nothing to wait for: as long as it is so nobody
+ * logs in, and once it is mended a login leaves another ticket.
+ */
+static enum auth_status count(struct taking *taking, const struct identity *who,
+                              enum auth_status status)
 {
-    *ret_burn = true;
+    struct ticket_counts *counts = taking->counts;
+
     if (status == AUTH_OK) {
         counts->upgraded++;
-    } else if (status == AUTH_NO_VERIFIER) {
+        return AUTH_OK;
+    }
+    if (status == AUTH_NO_VERIFIER) {
         counts->needless++;
-    } else if (!auth_status_is_outage(status)) {
+        return AUTH_OK;
+    }
+    if (!auth_status_is_outage(status)) {
         counts->refused++;
+    } else if (status == AUTH_STORE_DAMAGED || status == AUTH_STORE_FOREIGN) {
+        counts->damaged++;
     } else {
-        *ret_burn = false;
-        if (status != AUTH_STORE_DAMAGED && status != AUTH_STORE_FOREIGN) {
-            return status;
-        }
-        counts->kept++;
+        return status;
+    }
+    if (taking->watch != NULL) {
+        taking->watch->refused(taking->watch->ctx, who, status);
     }
     return AUTH_OK;
 }
@@ -232,12 +249,11 @@ static enum auth_status take_ticket(struct taking *taking, const struct ticket *
 {
     struct record record;
     struct verifier_set made;
-    bool burn = false;
-    enum auth_status status = count(taking->counts, upgrade(taking, ticket, &record, &made), &burn);
+    enum auth_status status = count(taking, &ticket->who, upgrade(taking, ticket, &record, &made));
 
     crypto_wipe(&record, sizeof record);
     crypto_wipe(&made, sizeof made);
-    if (burn) {
+    if (status == AUTH_OK) {
         status = ticket_file_wipe(&taking->file, at, TICKET_SIZE, &taking->detail);
     }
     return status;
@@ -307,7 +323,7 @@ static enum auth_status take_all(struct taking *taking)
         }
         free(bytes);
         done = n;
-        if (status == AUTH_OK && all && counts->kept == 0) {
+        if (status == AUTH_OK && all) {
             status = ticket_file_empty(&taking->file, done, &counts->emptied, &taking->detail);
         }
     }

@@ -24,22 +24,31 @@ struct ticket_counts {
     uint64_t needless;   /* the account has all it should have */
     uint64_t refused;    /* no such account, another password now, or one that cannot be stored */
     uint64_t unreadable; /* of another store or key, torn, garbage */
-    uint64_t kept;       /* the record could not be read: for later */
+    uint64_t damaged;    /* the record could not be read */
     uint64_t bytes_left; /* of the file that was not looked at */
     bool emptied;
 };
 
-/* Called after each ticket; share: how much of the file has been looked at, 0 to 1. False stops. */
 struct ticket_watch {
+    /* After each ticket; share: how much of the file has been looked at, 0 to 1. False stops. */
     bool (*go_on)(void *ctx, const struct ticket_counts *counts, double share);
+
+    /* A ticket counted as refused or damaged. The name may be anybody's invention. */
+    void (*refused)(void *ctx, const struct identity *who, enum auth_status why);
     void *ctx;
+};
+
+/* What was missing and has been made. */
+struct tickets_made {
+    bool key;
+    bool file;
 };
 
 /*
  * Before tool_open_store(): makes the ticket file and the private key where they are missing, as
  * root for the store's owner.
  */
-MUST_USE enum auth_status tickets_prepare(const struct tool *tool);
+MUST_USE enum auth_status tickets_prepare(const struct tool *tool, struct tickets_made *ret);
 
 /* With the store open for writing: the servers are told the public key of the private one. */
 MUST_USE enum auth_status tickets_announce(const struct tool *tool, struct store *store);

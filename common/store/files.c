@@ -271,6 +271,31 @@ enum auth_status file_rename_new(const char *from, const char *to, struct detail
     return file_explain("cannot create", to, errno, detail);
 }
 
+enum auth_status file_give(const char *path, uid_t uid, struct detail *detail)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        enum auth_status status = file_explain("file", path, errno, detail);
+
+        if (fd >= 0) {
+            close(fd);
+        }
+        return status;
+    }
+    enum auth_status status = AUTH_OK;
+    if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid()) {
+        status = detail_set(detail, AUTH_STORE_DENIED,
+                            "%s is not the file that was made there a moment ago", path);
+    } else if (fchown(fd, uid, FILES_ANY_GROUP) != 0) {
+        status = detail_set(detail, AUTH_STORE_DENIED, "cannot give %s to user %u: %m", path,
+                            (unsigned)uid);
+    }
+    close(fd);
+    return status;
+}
+
 enum auth_status file_sync_directory(const char *path, struct detail *detail)
 {
     char *directory = file_directory(path);

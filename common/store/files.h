@@ -58,6 +58,13 @@ void file_remove_leftovers(const char *path);
  */
 MUST_USE enum auth_status file_rename_new(const char *from, const char *to, struct detail *detail);
 
+/*
+ * Gives a file that this process has made to a user. What is opened is what is given: AUTH_STORE_
+ * DENIED for a link, a file of several names, one of somebody else's, or where the change is
+ * refused. Not while an environment of LMDB's is open on it: see above.
+ */
+MUST_USE enum auth_status file_give(const char *path, uid_t uid, struct detail *detail);
+
 /* Makes the names in the directory of path durable. */
 MUST_USE enum auth_status file_sync_directory(const char *path, struct detail *detail);
 

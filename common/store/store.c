@@ -104,6 +104,11 @@ static void finish_answer(struct lookup *lookup, int64_t now, struct store_answe
         ret->verdict = record_verdict(&ret->record, now);
         ret->wants_ticket = lookup->view.have_ticket_key && ret->verdict == AUTH_OK &&
                             verifier_missing(&ret->record.verifiers, lookup->view.kinds) != 0;
+        if (ret->wants_ticket) {
+            ret->target = lookup->view.target;
+            /* The end of the seal's tag: no two seals have the same. */
+            memcpy(ret->target.version, lookup->value + lookup->n - TICKET_VERSION, TICKET_VERSION);
+        }
         crypto_wipe(lookup->value, sizeof lookup->value);
     } else {
         ret->verdict = AUTH_UNKNOWN_USER;
@@ -130,7 +135,6 @@ enum auth_status store_lookup(struct store *store, const struct identity *who, i
         }
     }
     if (status == AUTH_OK) {
-        ret->target = lookup.view.target;
         finish_answer(&lookup, now, ret);
     } else {
         crypto_wipe(ret, sizeof *ret);

@@ -64,13 +64,13 @@ struct store_info {
 
 /* The answer to one login's lookup. */
 struct store_answer {
-    enum auth_status verdict; /* AUTH_OK, AUTH_UNKNOWN_USER, AUTH_DISABLED, AUTH_EXPIRED */
-    struct record record;     /* all zero if the verdict is AUTH_UNKNOWN_USER */
-    struct decoy_set decoys;  /* all zero if none were asked for */
-    unsigned decoy_kinds;     /* the SCRAM kinds of the account the decoys pretend to be */
-    unsigned decoy_digests;   /* and how many spellings of DIGEST-MD5 it has */
-    bool wants_ticket;        /* a successful login by password should leave one */
-    struct ticket_target target;
+    enum auth_status verdict;    /* AUTH_OK, AUTH_UNKNOWN_USER, AUTH_DISABLED, AUTH_EXPIRED */
+    struct record record;        /* all zero if the verdict is AUTH_UNKNOWN_USER */
+    struct decoy_set decoys;     /* all zero if none were asked for */
+    unsigned decoy_kinds;        /* the SCRAM kinds of the account the decoys pretend to be */
+    unsigned decoy_digests;      /* and how many spellings of DIGEST-MD5 it has */
+    bool wants_ticket;           /* a successful login by password should leave one */
+    struct ticket_target target; /* all zero if none is wanted */
 };
 
 /*

@@ -31,15 +31,18 @@
 enum {
     TICKET_STORE_ID = 16,
     TICKET_MAGIC = 16,
+    TICKET_VERSION = 8,
     TICKET_HEADER = TICKET_MAGIC + 4 + TICKET_STORE_ID + CRYPTO_X25519,
     TICKET_TEXT = 2 + IDENTITY_MAX_USER + 2 + IDENTITY_MAX_REALM + 2 + IDENTITY_MAX_PASSWORD,
     TICKET_SIZE = TICKET_HEADER + TICKET_TEXT + CRYPTO_AEAD_TAG,
 };
 
-/* To whom tickets of a store are sealed. */
+/* To whom tickets of a store are sealed, and for which state of an account. */
 struct ticket_target {
     uint8_t store_id[TICKET_STORE_ID];
     uint8_t public_key[CRYPTO_X25519];
+    uint8_t
+        version[TICKET_VERSION]; /* not in a ticket: another one after each change of the account */
 };
 
 struct ticket {

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,6 +99,28 @@ static enum auth_status write_ticket(int fd, const uint8_t bytes[TICKET_SIZE])
     return n == TICKET_SIZE ? AUTH_OK : AUTH_STORE_FULL;
 }
 
+/*
+ * Locks that belong to a process (fcntl), not to an open file (flock): a child has inherited the
+ * descriptor, in a jail it can get no other, and would let go what its parent holds. Each appender
+ * locks a byte of its own far behind the end, whoever empties the file all of these: so appenders
+ * do not wait for each other. Two of one process, PLAIN's and LOGIN's, are told apart by
+ * descriptor.
+ */
+#define LOCKS_AT (INT64_C(1) << 50)
+enum { DESCRIPTORS = 1 << 20 };
+
+static bool lock(int fd, short type, off_t at, off_t n)
+{
+    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = n};
+
+    return fcntl(fd, F_SETLK, &range) == 0;
+}
+
+static off_t own_byte(int fd)
+{
+    return LOCKS_AT + (off_t)getpid() * DESCRIPTORS + fd % DESCRIPTORS;
+}
+
 enum auth_status ticket_file_append(struct ticket_file *file, const uint8_t bytes[TICKET_SIZE])
 {
     struct stat st;
@@ -111,7 +132,7 @@ enum auth_status ticket_file_append(struct ticket_file *file, const uint8_t byte
     if (st.st_nlink == 0) {
         return AUTH_UNAVAILABLE;
     }
-    if (flock(file->fd, LOCK_SH | LOCK_NB) != 0) {
+    if (!lock(file->fd, F_WRLCK, own_byte(file->fd), 1)) {
         return AUTH_STORE_BUSY;
     }
     /* Looked at under the lock: it may have been emptied a moment ago. */
@@ -119,7 +140,7 @@ enum auth_status ticket_file_append(struct ticket_file *file, const uint8_t byte
     if (fstat(file->fd, &st) == 0) {
         status = st.st_size >= TICKET_FILE_MAX ? AUTH_STORE_FULL : write_ticket(file->fd, bytes);
     }
-    (void)flock(file->fd, LOCK_UN);
+    (void)lock(file->fd, F_UNLCK, own_byte(file->fd), 1);
     return status;
 }
 
@@ -209,7 +230,7 @@ enum auth_status ticket_file_empty(const struct ticket_file *file, size_t n, boo
     enum auth_status status = AUTH_OK;
 
     *ret_empty = false;
-    if (flock(file->fd, LOCK_EX | LOCK_NB) != 0) {
+    if (!lock(file->fd, F_WRLCK, LOCKS_AT, 0)) {
         return AUTH_OK;
     }
     if (fstat(file->fd, &st) != 0) {
@@ -222,6 +243,6 @@ enum auth_status ticket_file_empty(const struct ticket_file *file, size_t n, boo
     if (status != AUTH_OK) {
         detail_set(detail, status, "%s: cannot be emptied: %m", what);
     }
-    (void)flock(file->fd, LOCK_UN);
+    (void)lock(file->fd, F_UNLCK, LOCKS_AT, 0);
     return status;
 }

@@ -4,7 +4,7 @@
  * "-tickets", mode 0620 with the store's group, else 0600. Servers only append, by descriptors
  * that stay good in a jail; so the file is never replaced, but emptied in place.
  *
- * One ticket is one write(), which O_APPEND keeps whole beside others. A lock (flock) keeps
+ * One ticket is one write(), which O_APPEND keeps whole beside others. A lock (fcntl) keeps
  * appending and emptying apart. An appender does not wait for it: a ticket that is not left now
  * is left at the next login. For the same reason a file at its ceiling is left alone.
  *

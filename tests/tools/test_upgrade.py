@@ -130,10 +130,9 @@ class Upgrade(UpgradeTest):
         self.assertEqual(self.size(), 0)
         self.assertEqual(server.login("alice", "secret"), OK)
         self.assertEqual(server.login("bob", "bob's", "LOGIN"), OK)
-        self.assertEqual(server.login("alice", "secret"), OK)
-        self.assertEqual(self.size(), 3 * TICKET)
+        self.assertEqual(self.size(), 2 * TICKET)
         before = self.store.accounts()[f"alice@{REALM}"]
-        self.upgrade(upgraded=2, needless=1, refused=0, unreadable=0, emptied=True)
+        self.upgrade(upgraded=2, needless=0, refused=0, unreadable=0, emptied=True)
         self.assertEqual(self.size(), 0)
         for user, password in (("alice", "secret"), ("bob", "bob's")):
             for mechanism in ("SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"):
@@ -163,6 +162,75 @@ class Upgrade(UpgradeTest):
             self.assertEqual(self.kinds(user), {"crypt"})
         self.assertEqual(server.login("old", "password1"), OK)
         self.assertEqual(server.login("long", 80 * "A"), OK)
+
+    def test_one_account_leaves_one_ticket(self):
+        """However often it logs in, as long as nothing about it changes."""
+        self.upgrade()
+        server = self.server()
+        for _ in range(5):
+            self.assertEqual(server.login("alice", "secret"), OK)
+        self.assertEqual(self.size(), TICKET)
+        self.assertEqual(server.login("bob", "bob's"), OK)
+        self.assertEqual(self.size(), 2 * TICKET)
+        self.add("alice", "changed")  # which takes what is there
+        self.assertEqual(self.size(), 0)
+        for _ in range(2):
+            self.assertEqual(server.login("alice", "changed"), OK)
+        self.assertEqual(self.size(), TICKET)
+        self.upgrade(upgraded=1, needless=0)
+
+    def test_what_is_made_is_told_once(self):
+        """The first run makes the file and the key."""
+        first = self.store.tool("set", "--upgrade")
+        self.assertIn(f"Made {self.tickets}: servers".encode(), first.out)
+        self.assertIn(f"Made {self.private}, the private key".encode(), first.out)
+        again = self.store.tool("set", "--upgrade")
+        self.assertTrue(again.out.startswith(b"0 upgraded"), again)
+        counts = self.upgrade()
+        self.assertEqual((counts["made_ticket_file"], counts["made_ticket_key"]), (False, False))
+
+    def test_refusals_are_named_and_bounded(self):
+        """Whose tickets are of no use, and why; not every one of a flood."""
+        self.upgrade()
+        left = self.leave(("alice", "secret"))
+        os.truncate(self.tickets, 0)
+        self.add("alice", "changed")
+        self.append(left * 12)
+        result = self.store.tool("set", "--upgrade")
+        self.assertEqual(result.status, 0, result)
+        lines = result.err.decode().splitlines()
+        self.assertEqual(len(lines), 11, lines)
+        for line in lines[:10]:
+            self.assertIn(f"the ticket of alice@{REALM} is of no use: wrong password", line)
+        self.assertIn("and 2 more tickets of no use", lines[10])
+        self.assertIn(b"12 refused", result.out)
+
+    def test_a_damaged_record_does_not_keep_the_file(self):
+        """Its ticket helps nobody any more; those of others are taken and the file is emptied."""
+        self.upgrade()
+        self.leave(("alice", "secret"), ("bob", "bob's"))
+        left = toolkit.contents(self.tickets)
+        os.truncate(self.tickets, 0)
+        moment = 3786912000  # 2090-01-01, in clear in the record's header
+        result = self.store.tool("set", "--expires", "2090-01-01", f"alice@{REALM}")
+        self.assertEqual(result.status, 0, result)
+        data = bytearray(toolkit.contents(self.store.path))
+        at = data.find(moment.to_bytes(8, "big"))
+        self.assertGreater(at, 0)
+        while at >= 0:
+            data[at + 8 + 12 + 5] ^= 1  # behind the nonce
+            at = data.find(moment.to_bytes(8, "big"), at + 1)
+        with open(self.store.path, "r+b") as file:
+            file.write(data)
+        self.append(left)
+        result = self.store.tool("set", "--upgrade", "--json")
+        self.assertEqual(result.status, 0, result)
+        counts = json.loads(result.out)
+        self.assertEqual((counts["upgraded"], counts["damaged"]), (1, 1), counts)
+        self.assertTrue(counts["emptied"])
+        self.assertIn(f"alice@{REALM}".encode(), result.err)
+        self.assertIn(b"sasl-lmdb check", result.err)
+        self.assertEqual(self.size(), 0)
 
     def test_nothing_is_left_without_the_option(self):
         """Off is the default."""
@@ -428,8 +496,8 @@ class Hostile(UpgradeTest):
         """Nobody waits for it: logins succeed, tickets are taken, the file is emptied later."""
         server = self.server()
         self.put(self.good)
-        with open(self.tickets, "rb") as holder:
-            fcntl.flock(holder, fcntl.LOCK_EX)
+        with open(self.tickets, "r+b") as holder:
+            fcntl.lockf(holder, fcntl.LOCK_EX, 0, 1 << 50)
             self.assertEqual(server.login("alice", "secret"), OK)
             self.assertEqual(self.size(), TICKET)
             self.upgrade(upgraded=1, emptied=False)

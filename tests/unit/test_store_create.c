@@ -237,6 +237,36 @@ static void bad_policies(void **state)
     }
 }
 
+/* Root gives away what it has made, and not what somebody has put in its place. */
+static void only_what_was_made_is_given_away(void **state)
+{
+    struct fixture *f = *state;
+    struct stat st;
+    char other[FIXTURE_PATH * 2];
+
+    if (geteuid() != 0) {
+        skip();
+    }
+    fixture_create(f);
+    (void)snprintf(other, sizeof other, "%s/other", f->dir);
+    assert_status(f, file_give(f->path, 13, &f->detail), AUTH_OK);
+    assert_int_equal(stat(f->path, &st), 0);
+    assert_int_equal(st.st_uid, 13);
+    assert_status(f, file_give(f->path, 14, &f->detail), AUTH_STORE_DENIED);
+    assert_int_equal(symlink(f->key, other), 0);
+    assert_int_not_equal(file_give(other, 13, &f->detail), AUTH_OK);
+    assert_int_equal(unlink(other), 0);
+    assert_int_equal(link(f->key, other), 0);
+    assert_status(f, file_give(other, 13, &f->detail), AUTH_STORE_DENIED);
+    assert_int_equal(unlink(other), 0);
+    assert_int_equal(mkdir(other, 0700), 0);
+    assert_status(f, file_give(other, 13, &f->detail), AUTH_STORE_DENIED);
+    assert_int_equal(rmdir(other), 0);
+    assert_int_not_equal(file_give(other, 13, &f->detail), AUTH_OK);
+    assert_int_equal(stat(f->key, &st), 0);
+    assert_int_equal(st.st_uid, 0);
+}
+
 static void directories_that_will_not_do(void **state)
 {
     struct fixture *f = *state;
@@ -372,6 +402,7 @@ int main(void)
         TEST(a_key_file_serves_several_stores),
         TEST(a_shared_key_file_keeps_its_rights),
         TEST(bad_policies),
+        TEST(only_what_was_made_is_given_away),
         TEST(directories_that_will_not_do),
         TEST(rights_that_are_missing),
         TEST(a_file_size_limit_leaves_nothing),

@@ -8,11 +8,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "store/ticket_file.h"
+#include "store/ticket_notes.h"
 
 enum { AT_FORMAT = 16, AT_STORE_ID = 20, AT_PUBLIC_KEY = 36, AT_SEALED = 68 };
 
@@ -291,15 +293,8 @@ static void appending_and_emptying(void **state)
     /* Longer than what has been dealt with: nothing is taken away. */
     assert_status(f, ticket_file_empty(&out, n - 1, &empty, &f->detail), AUTH_OK);
     assert_false(empty);
-    assert_int_equal(flock(in.fd, LOCK_SH), 0);
-    assert_status(f, ticket_file_empty(&out, n, &empty, &f->detail), AUTH_OK);
-    assert_false(empty);
-    assert_int_equal(flock(in.fd, LOCK_UN), 0);
     assert_status(f, ticket_file_empty(&out, n, &empty, &f->detail), AUTH_OK);
     assert_true(empty);
-    assert_int_equal(flock(out.fd, LOCK_EX), 0);
-    assert_int_equal(ticket_file_append(&in, bytes), AUTH_STORE_BUSY);
-    assert_int_equal(flock(out.fd, LOCK_UN), 0);
     assert_int_equal(ticket_file_append(&in, bytes), AUTH_OK);
     assert_int_equal(lseek(out.fd, 0, SEEK_END), TICKET_SIZE);
     assert_int_equal(ftruncate(out.fd, TICKET_FILE_MAX), 0);
@@ -309,6 +304,133 @@ static void appending_and_emptying(void **state)
     ticket_file_close(&in);
     ticket_file_close(&in);
     ticket_file_close(&out);
+}
+
+/* What happens while a server is at its write(), or the tool at emptying the file. */
+static struct {
+    const char *store_path;
+    struct ticket_file *inherited;
+    int empties; /* -1: nothing happens */
+    enum auth_status left;
+} meanwhile = {.empties = -1};
+
+/* In a process of its own, as locks are. Returns what run() does. */
+static int in_a_child(int (*run)(void))
+{
+    pid_t pid = fork();
+    int status = 0;
+
+    if (pid == 0) {
+        _exit(run());
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int leave_one(void)
+{
+    static const uint8_t bytes[TICKET_SIZE] = {1};
+
+    return (int)ticket_file_append(meanwhile.inherited, bytes);
+}
+
+static int empty_it(void)
+{
+    struct ticket_file file;
+    bool empty = false;
+
+    if (ticket_file_open_take(meanwhile.store_path, &file, NULL) != AUTH_OK ||
+        ticket_file_empty(&file, TICKET_FILE_MAX, &empty, NULL) != AUTH_OK) {
+        return 2;
+    }
+    return empty;
+}
+
+/* In place of libc's. */
+ssize_t write(int fd, const void *bytes, size_t n)
+{
+    if (meanwhile.empties == 0) {
+        meanwhile.empties = -1;
+        /* A child leaves a ticket through the descriptor it has inherited and is done... */
+        meanwhile.left = (enum auth_status)in_a_child(leave_one);
+        /* ...but its parent is not, and the file has to wait for it. */
+        meanwhile.empties = in_a_child(empty_it);
+    }
+    return (ssize_t)syscall(SYS_write, fd, bytes, n);
+}
+
+int ftruncate(int fd, off_t n)
+{
+    if (meanwhile.inherited != NULL && meanwhile.empties == -1) {
+        meanwhile.left = (enum auth_status)in_a_child(leave_one);
+    }
+    return (int)syscall(SYS_ftruncate, fd, n);
+}
+
+static void children_and_the_lock(void **state)
+{
+    struct fixture *f = *state;
+    struct ticket_file file;
+    struct ticket_file out;
+    uint8_t bytes[TICKET_SIZE] = {2};
+    bool empty = false;
+
+    fixture_create(f);
+    assert_status(f, ticket_file_make(f->path, (uid_t)-1, NULL, &f->detail), AUTH_OK);
+    assert_status(f, ticket_file_open_append(f->path, &file, &f->detail), AUTH_OK);
+    meanwhile.store_path = f->path;
+    meanwhile.inherited = &file;
+    meanwhile.empties = 0;
+    assert_int_equal(ticket_file_append(&file, bytes), AUTH_OK);
+    assert_int_equal(meanwhile.left, AUTH_OK);
+    assert_int_equal(meanwhile.empties, 0);
+    meanwhile.empties = -1;
+    assert_status(f, ticket_file_open_take(f->path, &out, &f->detail), AUTH_OK);
+    assert_int_equal(lseek(out.fd, 0, SEEK_END), 2 * TICKET_SIZE);
+    /* Nobody leaves one while the file is emptied. */
+    assert_status(f, ticket_file_empty(&out, 2 * TICKET_SIZE, &empty, &f->detail), AUTH_OK);
+    assert_true(empty);
+    assert_int_equal(meanwhile.left, AUTH_STORE_BUSY);
+    meanwhile.inherited = NULL;
+    ticket_file_close(&file);
+    ticket_file_close(&out);
+    assert_int_equal(unlink(tickets_of(f)), 0);
+}
+
+/* An account that logs in again and again leaves one ticket; the memory of that is bounded. */
+static void notes(void **state)
+{
+    static struct ticket_notes kept;
+    static struct ticket_notes others;
+    struct ticket_target target = {.version = {1}};
+    uint8_t note[TICKET_NOTE];
+    uint8_t again[TICKET_NOTE];
+
+    (void)state;
+    assert_int_equal(ticket_notes_make(&kept, &target, &alice, note), AUTH_OK);
+    assert_false(ticket_notes_has(&kept, note));
+    ticket_notes_add(&kept, note);
+    assert_int_equal(ticket_notes_make(&kept, &target, &alice, again), AUTH_OK);
+    assert_true(ticket_notes_has(&kept, again));
+    /* Another state of the account, another account, and whoever has another key. */
+    target.version[0] = 2;
+    assert_int_equal(ticket_notes_make(&kept, &target, &alice, again), AUTH_OK);
+    assert_false(ticket_notes_has(&kept, again));
+    target.version[0] = 1;
+    struct identity other = {"alic", "eexample.org"};
+    assert_int_equal(ticket_notes_make(&kept, &target, &other, again), AUTH_OK);
+    assert_false(ticket_notes_has(&kept, again));
+    assert_int_equal(ticket_notes_make(&others, &target, &alice, again), AUTH_OK);
+    assert_memory_not_equal(note, again, sizeof note);
+    for (unsigned i = 1; i < TICKET_NOTES; i++) {
+        memcpy(again, &i, sizeof i);
+        ticket_notes_add(&kept, again);
+        assert_true(ticket_notes_has(&kept, note) && ticket_notes_has(&kept, again));
+    }
+    ticket_notes_add(&kept, again);
+    assert_false(ticket_notes_has(&kept, note));
+    assert_int_equal(kept.n, TICKET_NOTES);
 }
 
 /* A host that closes what is not its own: the number may be a client's connection by now. */
@@ -451,6 +573,8 @@ int main(void)
         cmocka_unit_test(other_keys_and_stores),
         cmocka_unit_test(finding),
         cmocka_unit_test_setup_teardown(appending_and_emptying, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(children_and_the_lock, fixture_setup, fixture_teardown),
+        cmocka_unit_test(notes),
         cmocka_unit_test_setup_teardown(somebody_elses_descriptor, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(who_wants_one, fixture_setup, fixture_teardown),
         cmocka_unit_test(what_a_hash_covers),
