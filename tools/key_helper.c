@@ -2,13 +2,21 @@
 #include "key_helper.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "privilege.h"
 #include "store/files.h"
 #include "worker.h"
+
+enum {
+    MOST_REQUESTS = 2, /* what one verb has to ask: a new key, the old ones away */
+    TRIES = 3,         /* to read the store while others write it */
+    PATIENCE = 10000,  /* milliseconds, for each */
+};
 
 enum operation { ADD, REMOVE_OLDER };
 
@@ -68,11 +76,75 @@ static void carry_out(const struct tool *tool, const struct request *request, st
     }
 }
 
+/* Which store it is, as a process of its owner's has read it. */
+struct learned {
+    const struct tool *tool;
+    uint8_t *store_id;
+};
+
+/* Without the lock file: whoever may write that has no say in it. */
+static int learn(void *ctx)
+{
+    const struct learned *learned = ctx;
+    const struct store_options options = {
+        .path = learned->tool->store_path, .key_path = learned->tool->key_path, .nolock = true};
+    struct store *store = NULL;
+    struct store_info info;
+
+    if (privilege_become_owner(options.path, NULL) != AUTH_OK ||
+        store_open(&options, &store, NULL) != AUTH_OK ||
+        store_describe(store, &info, NULL) != AUTH_OK) {
+        return TOOL_FAILED;
+    }
+    memcpy(learned->store_id, info.store_id, STORE_ID_SIZE);
+    return TOOL_DONE;
+}
+
+/* False if it cannot be read; the verb will then find out why. */
+static bool learn_store_id(const struct tool *tool, uint8_t ret[STORE_ID_SIZE])
+{
+    struct learned learned = {tool, worker_shared(STORE_ID_SIZE)};
+    struct worker_end end = {.exit = TOOL_FAILED};
+    pid_t pid = -1;
+
+    for (unsigned i = 0; learned.store_id != NULL && i < TRIES; i++) {
+        if (!worker_start(tool, learn, &learned, &pid)) {
+            return false;
+        }
+        end = worker_wait(pid, PATIENCE);
+        if (end.running) {
+            (void)kill(pid, SIGKILL);
+            (void)worker_wait(pid, -1);
+            return false;
+        }
+        if (end.signal == 0 && end.exit == TOOL_DONE) {
+            memcpy(ret, learned.store_id, STORE_ID_SIZE);
+            return true;
+        }
+    }
+    return false;
+}
+
 struct server {
     const struct tool *tool;
     int fd;
     int verb_fd; /* the verb's end, not to be held here: it would never be seen closed */
+    bool have_store_id;
+    uint8_t store_id[STORE_ID_SIZE]; /* the only one whose keys are touched */
 };
+
+static void answer(const struct server *helper, const struct request *request, struct reply *ret)
+{
+    if (helper->have_store_id &&
+        memcmp(request->store_id, helper->store_id, sizeof request->store_id) == 0) {
+        carry_out(helper->tool, request, ret);
+        return;
+    }
+    memset(ret, 0, sizeof *ret);
+    ret->status =
+        detail_set(&ret->detail, AUTH_NOT_ALLOWED,
+                   "asked to change the keys of another store than %s", helper->tool->store_path);
+}
 
 static int serve(void *ctx)
 {
@@ -82,8 +154,10 @@ static int serve(void *ctx)
 
     close(helper->verb_fd);
 
-    while (recv(helper->fd, &request, sizeof request, 0) == (ssize_t)sizeof request) {
-        carry_out(helper->tool, &request, &reply);
+    for (unsigned i = 0; i < MOST_REQUESTS &&
+                         recv(helper->fd, &request, sizeof request, 0) == (ssize_t)sizeof request;
+         i++) {
+        answer(helper, &request, &reply);
         if (send(helper->fd, &reply, sizeof reply, MSG_NOSIGNAL) != (ssize_t)sizeof reply) {
             return TOOL_FAILED;
         }
@@ -103,7 +177,8 @@ bool key_helper_start(struct key_helper *helper, const struct tool *tool)
         tool_say(tool, "cannot start a process: %s", strerror(errno));
         return false;
     }
-    struct server server = {tool, fds[1], fds[0]};
+    struct server server = {.tool = tool, .fd = fds[1], .verb_fd = fds[0]};
+    server.have_store_id = learn_store_id(tool, server.store_id);
     helper->fd = fds[0];
     bool started = worker_start(tool, serve, &server, &helper->pid);
     close(fds[1]);

@@ -4,8 +4,10 @@
  * is usually root's. Where the verb is about to give up root, a process that stays root waits for
  * its requests; otherwise they are carried out at once.
  *
- * That process touches the key file only. Since whoever owns the store may have taken the verb
- * over, it removes no key that is the newest of its store.
+ * That process touches the key file only. Since whoever can write the store's lock file may have
+ * taken the verb over, it takes one request of each kind, touches the keys of no store but the one
+ * it was started for, whose id it has found out before the verb maps that file, and removes no key
+ * that is the newest.
  */
 #ifndef SASL_LMDB_KEY_HELPER_H
 #define SASL_LMDB_KEY_HELPER_H
