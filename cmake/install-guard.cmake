@@ -1,8 +1,5 @@
 # Run by "cmake --install" before anything is copied, with names, directory and overwrite set.
-if(NOT IS_ABSOLUTE "${directory}")
-    string(PREPEND directory "${CMAKE_INSTALL_PREFIX}/")
-endif()
-string(PREPEND directory "$ENV{DESTDIR}")
+include("${CMAKE_CURRENT_LIST_DIR}/install-where.cmake")
 
 set(standing)
 set(foreign)
@@ -32,5 +29,6 @@ foreach(path IN LISTS standing)
     if(IS_DIRECTORY "${path}" AND NOT IS_SYMLINK "${path}")
         message(FATAL_ERROR "${path} is a directory")
     endif()
-    file(REMOVE "${path}")
 endforeach()
+# Of an installation that was broken off.
+file(REMOVE_RECURSE "${aside}")

@@ -9,22 +9,24 @@ set(_data ${CMAKE_INSTALL_DATADIR}/sasl-lmdb)
 set(_completions ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 
 # First of all the question whether anything may be installed: the distribution's plugins have the
-# names ours have. What stands in the way is removed, since it may be a link to a file of theirs.
+# names ours have. Plugins are copied aside and take their names when all of them are there.
 set(_names)
 foreach(_plugin IN LISTS _plugins)
     list(APPEND _names $<TARGET_FILE_NAME:${_plugin}>)
 endforeach()
-file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/install-guard.cmake CONTENT
-    "set(names \"${_names}\")
+foreach(_step guard rename)
+    file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/install-${_step}.cmake CONTENT
+        "set(names \"${_names}\")
 set(directory [==[${SASL_LMDB_PLUGIN_DIR}]==])
 set(overwrite ${SASL_LMDB_OVERWRITE})
-include([==[${PROJECT_SOURCE_DIR}/cmake/install-guard.cmake]==])
+include([==[${PROJECT_SOURCE_DIR}/cmake/install-${_step}.cmake]==])
 ")
+endforeach()
 install(SCRIPT ${CMAKE_BINARY_DIR}/install-guard.cmake)
-
 install(TARGETS ${_plugins}
-    LIBRARY DESTINATION ${SASL_LMDB_PLUGIN_DIR}
+    LIBRARY DESTINATION ${SASL_LMDB_PLUGIN_DIR}/.sasl-lmdb-new
     PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+install(SCRIPT ${CMAKE_BINARY_DIR}/install-rename.cmake)
 install(TARGETS sasl-lmdb saslpasswd-lmdb RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
 
 install(FILES docs/man/sasl-lmdb.8 docs/man/saslpasswd-lmdb.8

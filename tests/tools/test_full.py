@@ -155,8 +155,9 @@ class Full(toolkit.ToolTest):
         self.assert_sound(store)
         self.assertTrue(before_names <= set(store.names()))
         before = self.state(store)
-        for arguments in (["rekey"], ["rekey", "--retire-now"], ["backup", mount + "/backup"]):
-            result = store.tool(*arguments)
+        for arguments in (["rekey"], ["rekey", "--retire-now"], ["backup", mount + "/backup"],
+                          ["import", "--replace", "--format", "jsonl", "-"]):
+            result = store.tool(*arguments, stdin=b"".join(many))
             self.assertEqual(result.status, 3, (arguments, result))
             self.assertRegex(result.err, rb"No space|full")
             self.assert_sound(store)

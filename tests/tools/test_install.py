@@ -14,7 +14,7 @@ PLUGIN_DIR = os.environ["SASL_LMDB_PLUGIN_DIR"]
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 LINKS = os.path.join(SOURCE, "tests", "check_links.py")
 MANIFEST = os.path.join(BUILD, "install_manifest.txt")
-GUARD = os.path.join(SOURCE, "cmake", "install-guard.cmake")
+STEPS = os.path.join(SOURCE, "cmake")
 
 PLUGINS = ["libplain.so", "liblogin.so", "libcrammd5.so", "libdigestmd5.so", "libscram.so",
            "libsasllmdb.so"]
@@ -49,11 +49,11 @@ class Install(toolkit.ToolTest):
         with open(path, "wb") as file:
             file.write(content)
 
-    def guard(self, overwrite, *names):
-        """What decides, with the option as a configured tree would have it."""
+    def step(self, step, *names, overwrite="ON"):
+        """A step by itself, with the option as a configured tree would have it."""
         return toolkit.run([
             CMAKE, f"-Dnames={';'.join(names)}", f"-Ddirectory={self.directory}",
-            f"-Doverwrite={overwrite}", "-P", GUARD])
+            f"-Doverwrite={overwrite}", "-P", os.path.join(STEPS, f"install-{step}.cmake")])
 
     def test_without_tests(self):
         """As README has it: nothing of tests/ is built, and cmocka is not asked for."""
@@ -169,19 +169,47 @@ class Install(toolkit.ToolTest):
         self.put(target)
         os.symlink(target, link)
         self.put(os.path.join(self.directory, "liblogin.so"))
-        refused = self.guard("OFF", "libplain.so", "liblogin.so")
+        names = ("libplain.so", "liblogin.so")
+        refused = self.step("guard", *names, overwrite="OFF")
         self.assertNotEqual(refused.status, 0, refused)
         self.assertIn(b"SASL_LMDB_OVERWRITE", refused.err)
         self.assertEqual(os.readlink(link), target)
-        allowed = self.guard("ON", "libplain.so", "liblogin.so")
+        allowed = self.step("guard", *names)
         self.assertEqual(allowed.status, 0, allowed)
-        self.assertEqual(tree(self.directory), ["libplain.so.2.0.25"])
+        self.assertEqual(os.readlink(link), target)
+        for name in names:
+            self.put(os.path.join(self.directory, ".sasl-lmdb-new", name), b"new")
+        renamed = self.step("rename", *names)
+        self.assertEqual(renamed.status, 0, renamed)
+        self.assertEqual(tree(self.directory), sorted([*names, "libplain.so.2.0.25"]))
+        self.assertEqual(os.listdir(self.directory).count(".sasl-lmdb-new"), 0)
+        for name in names:
+            self.assertEqual(toolkit.contents(os.path.join(self.directory, name)), b"new")
         self.assertEqual(toolkit.contents(target), FOREIGN)
+
+    def test_what_fails_leaves_the_old_ones(self):
+        """Nothing that has been copied takes a name before everything has been copied."""
+        self.assertEqual(self.install().status, 0)
+        old = {name: os.stat(self.plugin(name)).st_ino for name in PLUGINS}
+        # What an installation that was broken off has left is cleared away.
+        self.put(self.plugin(".sasl-lmdb-new/libplain.so"), b"half")
+        self.assertEqual(self.install().status, 0)
+        new = {name: os.stat(self.plugin(name)).st_ino for name in PLUGINS}
+        for name in PLUGINS:
+            self.assertNotEqual(old[name], new[name], name)
+        guarded = toolkit.run(["sh", "-c", f'ulimit -f 20; exec "{CMAKE}" --install "{BUILD}" '
+                               "--prefix /opt/sasl-lmdb"],
+                              env={**os.environ, "DESTDIR": self.destdir})
+        self.assertNotEqual(guarded.status, 0, guarded)
+        for name in PLUGINS:
+            self.assertEqual(os.stat(self.plugin(name)).st_ino, new[name], name)
+        self.assertEqual(self.install().status, 0)
+        self.assertEqual(sorted(os.listdir(self.plugin(""))), sorted(PLUGINS))
 
     def test_overwrite_takes_no_directory(self):
         inside = os.path.join(self.directory, "libplain.so", "file")
         self.put(inside)
-        result = self.guard("ON", "libplain.so")
+        result = self.step("guard", "libplain.so")
         self.assertNotEqual(result.status, 0, result)
         self.assertEqual(toolkit.contents(inside), FOREIGN)
 

@@ -3,6 +3,7 @@
 """sasl-lmdb import --replace: all accounts are exchanged in one moment, or none is."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -10,6 +11,7 @@ import time
 import toolkit
 
 REALM = "example.org"
+SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samples")
 MANY = 12000  # more than what is read ahead and two batches together
 MUCH = 100  # pages; two accounts take a few
 DEADLINE = 120
@@ -75,6 +77,31 @@ class Replace(toolkit.ToolTest):
             self.assertEqual(result.status, 0, (form, result))
             self.assertEqual(self.store.names(), [f"erin@{REALM}: userPassword"], form)
             self.assert_verifies(self.store, f"erin@{REALM}", b"pw")
+
+    def test_formats_with_files_of_their_own(self):
+        for form, options, names in (
+            ("htpasswd", ("-u", REALM), {"bcrypt", "sha512", "sha256", "des"}),
+            ("shadow", ("-u", REALM), {"alice", "bob"}),
+        ):
+            self.assertEqual(self.replace(self.tsv("old")).status, 0)
+            result = self.replace(
+                toolkit.contents(os.path.join(SAMPLES, form)), *options, "--json", form=form
+            )
+            self.assertIn(result.status, (0, 1), (form, result))
+            counts = json.loads(result.out)
+            self.assertEqual(counts["imported"], len(self.store.accounts()), (form, counts))
+            accounts = {name.split("@")[0] for name in self.store.accounts()}
+            self.assertLessEqual(names, accounts, form)
+            self.assertNotIn("old", accounts, form)
+        self.assertEqual(self.replace(self.tsv("old")).status, 0)
+        dump = toolkit.contents(os.path.join(SAMPLES, "sasldb.dump"))
+        result = self.replace(dump, "--json", form="sasldb")
+        self.assertEqual(result.status, 0, result)
+        counts = json.loads(result.out)
+        self.assertGreater(counts["imported"], 0)
+        self.assertEqual(counts["imported"], len(self.store.accounts()))
+        self.assertNotIn(f"old@{REALM}", self.store.accounts())
+        self.assertEqual(counts["before"], 1)
 
     def test_refused(self):
         for contents, options, status, words in (
