@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "file_modes.h"
 #include "json_result.h"
 #include "progress.h"
 #include "store/store_check.h"
@@ -292,6 +293,9 @@ static int check(const struct tool *tool)
         return TOOL_FAILED;
     }
     int code = conclude(&check, watch(&check, pid));
+    if (check.board->finished) {
+        (void)file_modes_tell(tool); /* no damage, and no part of the verdict */
+    }
     json_decref(check.findings);
     return code;
 }

@@ -49,6 +49,43 @@ class Check(toolkit.ToolTest):
             writer.terminate()
             writer.wait()
 
+    def test_modes_that_init_does_not_make(self):
+        for path, mode, words in (
+            (self.store.path, 0o604, f"chmod 0600 {self.store.path}"),
+            (self.store.path, 0o640, None),
+            (self.store.lock, 0o666, f"chmod 0600 {self.store.lock}"),
+            (self.store.key, 0o400, f"chmod 0600 {self.store.key}"),
+        ):
+            before = os.stat(path).st_mode & 0o7777
+            os.chmod(path, mode)
+            result = self.store.tool("check")
+            self.assertEqual(result.status, 0, result)
+            self.assertIn(b"60 accounts, 60 sound", result.out)
+            if words is None:
+                # The group may read the data, so it has to be able to write the lock file.
+                words = f"chmod 0660 {self.store.lock}"
+            self.assert_one_line(result, 0, "warning: the ", words)
+            os.chmod(path, before)
+            self.assertEqual(self.store.tool("check").err, b"")
+
+    def test_owners_that_init_does_not_make(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        os.chmod(self.directory, 0o777)
+        self.assertEqual(self.store.tool("set", "--upgrade").status, 0)
+        files = [self.store.path, self.store.lock, self.store.key,
+                 self.store.path + "-tickets", self.store.key + "-tickets"]
+        for path in files:
+            os.chown(path, 65534, 65534)
+        self.assertEqual(self.store.tool("check").err, b"")
+        for path in (files[3], files[4]):
+            os.chown(path, 13, 65534)
+            result = self.store.tool("check")
+            self.assert_one_line(result, 0, "user 13", f"chown 65534:65534 {path}")
+            command = result.err.decode().split(": chown ", 1)[1]
+            self.assertEqual(toolkit.run(["sh", "-c", "chown " + command]).status, 0)
+            self.assertEqual(self.store.tool("check").err, b"")
+
     def test_usage(self):
         self.assertEqual(self.store.tool("check", "x").status, 2)
         self.assertEqual(self.store.tool("check", "--nonsense").status, 2)

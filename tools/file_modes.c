@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "file_modes.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "store/ticket_file.h"
+
+enum { MODE_BITS = 07777 };
+
+/* One file beside the data file, and its mode where a group has the store and where none has. */
+struct wanted {
+    const char *what;
+    bool of_key; /* its name is the key file's, else the store's, with the suffix */
+    const char *suffix;
+    mode_t shared;
+    mode_t alone;
+    bool roots_too;    /* root may own it as well: the key of a server that opens it as root */
+    bool less_is_fine; /* so may its mode leave out the group */
+};
+
+static const struct wanted files[] = {
+    {"store", false, "", 0640, 0600, false, false},
+    {"lock file", false, "-lock", 0660, 0600, false, false},
+    {"key file", true, "", 0640, 0600, true, true},
+    {"ticket file", false, TICKET_FILE_SUFFIX, 0620, 0600, false, false},
+    {"ticket key", true, TICKET_FILE_SUFFIX, 0600, 0600, false, false},
+};
+
+static bool path_of(const struct tool *tool, const struct wanted *file, char ret[PATH_MAX])
+{
+    int n = snprintf(ret, PATH_MAX, "%s%s", file->of_key ? tool->key_path : tool->store_path,
+                     file->suffix);
+
+    return n > 0 && n < PATH_MAX;
+}
+
+static bool mode_fits(const struct wanted *file, mode_t mode, mode_t wanted)
+{
+    return (mode & MODE_BITS) == wanted ||
+           (file->less_is_fine && (mode & MODE_BITS) == file->alone);
+}
+
+static bool tell_one(const struct tool *tool, const struct wanted *file, const struct stat *data)
+{
+    const bool shared = (data->st_mode & S_IRGRP) != 0;
+    const mode_t wanted = shared ? file->shared : file->alone;
+    char path[PATH_MAX];
+    struct stat st;
+
+    if (!path_of(tool, file, path) || stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
+        return false;
+    }
+    /* The group counts where it may do something. */
+    const bool owner_fits = st.st_uid == data->st_uid || (file->roots_too && st.st_uid == 0);
+    const bool group_fits = (st.st_mode & S_IRWXG) == 0 || st.st_gid == data->st_gid;
+    if (owner_fits && group_fits && mode_fits(file, st.st_mode, wanted)) {
+        return false;
+    }
+    tool_say(tool,
+             "warning: the %s %s has mode %04o, user %u, group %u: chown %u:%u %s && chmod %04o %s",
+             file->what, path, (unsigned)(st.st_mode & MODE_BITS), (unsigned)st.st_uid,
+             (unsigned)st.st_gid, (unsigned)(owner_fits ? st.st_uid : data->st_uid),
+             (unsigned)data->st_gid, path, (unsigned)wanted, path);
+    return true;
+}
+
+unsigned file_modes_tell(const struct tool *tool)
+{
+    struct stat data;
+    unsigned told = 0;
+
+    if (stat(tool->store_path, &data) != 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        told += tell_one(tool, &files[i], &data);
+    }
+    return told;
+}
