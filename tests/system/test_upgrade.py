@@ -46,7 +46,7 @@ class UpgradeTest(harness.PostfixCase):
             self.assertEqual(authenticate(talk, "PLAIN", "alice", "wrong").code, 535)
             self.assertEqual(authenticate(talk, "LOGIN", "nosuchuser", "wrong").code, 535)
         self.assertEqual(self.tickets(), 0)
-        got = clients.python_smtplib(self.postfix, "PLAIN", *users[0])
+        got = clients.python_smtplib(self.postfix, "PLAIN", *users[0], tls=False)
         self.assertEqual((got.ok, got.code), (True, 235), got.transcript)
         self.assertEqual(self.log_in("LOGIN", *users[1]), 235)
         self.assertEqual(self.tickets(), 2)
