@@ -58,6 +58,10 @@ static enum auth_status trust(SSL_CTX *context, const struct probe_tls_options *
 static bool name_host(SSL *ssl, const char *host)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+    union {
+        const char *in;
+        void *out;
+    } name = {host}; /* which OpenSSL copies, though it takes no const */
     ASN1_OCTET_STRING *address = a2i_IPADDRESS(host);
     if (address != NULL) {
         ASN1_OCTET_STRING_free(address);
@@ -66,7 +70,7 @@ static bool name_host(SSL *ssl, const char *host)
     ERR_clear_error();
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 &&
-           SSL_set_tlsext_host_name(ssl, host) == 1;
+           SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.out) == 1;
 }
 
 enum auth_status probe_tls_load(struct probe_tls_options *options, struct detail *detail)

@@ -40,7 +40,7 @@ int tool_exit_code(enum auth_status status)
 {
     for (size_t i = 0; i < sizeof exit_codes / sizeof exit_codes[0]; i++) {
         if (exit_codes[i].status == status) {
-            return exit_codes[i].exit;
+            return (int)exit_codes[i].exit;
         }
     }
     return TOOL_FAILED;

@@ -318,16 +318,15 @@ static enum auth_status step(void *state, struct slice in, struct buf *out)
 
     switch (s->state) {
     case CLIENT_START:
-        if (in.n == 0) {
+    case CLIENT_WANT_CHALLENGE:
+        if (s->state == CLIENT_START && in.n == 0) {
             /* No initial response: there is no earlier exchange to take up (RFC 2831 2.2). */
             next = CLIENT_WANT_CHALLENGE;
             status = AUTH_CONTINUE;
-            break;
+        } else {
+            next = CLIENT_WANT_RSPAUTH;
+            status = on_challenge(s, in, out);
         }
-        /* FALLTHROUGH */
-    case CLIENT_WANT_CHALLENGE:
-        next = CLIENT_WANT_RSPAUTH;
-        status = on_challenge(s, in, out);
         break;
     case CLIENT_WANT_RSPAUTH:
         next = CLIENT_DONE;

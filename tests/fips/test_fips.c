@@ -27,7 +27,7 @@ void __syslog_chk(int priority, int flag, const char *format, ...)
 
 static unsigned refused_lines[2];
 
-static void count(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static void count(const char *format, va_list args)
 {
     static const char *const names[] = {"sasl-lmdb: CRAM-MD5 is not offered",
                                         "sasl-lmdb: DIGEST-MD5 is not offered"};

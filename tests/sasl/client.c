@@ -202,9 +202,9 @@ void client_scram_final(struct client *c, enum crypto_hash hash, struct slice se
                         struct buf *ret)
 {
     struct slice rest = server_first;
-    struct slice nonce;
-    struct slice salt64;
-    uint32_t iterations;
+    struct slice nonce = {0};
+    struct slice salt64 = {0};
+    uint32_t iterations = 0;
     uint8_t salt[VERIFIER_MAX_SALT];
     size_t salt_len;
     uint8_t client_key[CRYPTO_MAX_HASH];

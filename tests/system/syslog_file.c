@@ -68,8 +68,10 @@ void syslog(int priority, const char *format, ...)
 }
 
 /* What calls of the two become in programs built with _FORTIFY_SOURCE; glibc declares neither. */
-void __vsyslog_chk(int priority, int flag, const char *format, va_list arguments);
-void __syslog_chk(int priority, int flag, const char *format, ...);
+void __vsyslog_chk(int priority, int flag, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+void __syslog_chk(int priority, int flag, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 void __vsyslog_chk(int priority, int flag, const char *format, va_list arguments)
 {

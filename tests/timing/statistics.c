@@ -102,7 +102,7 @@ struct comparison compare(const double *a, const double *b, size_t n)
     free(sorted_b);
     if (ma.n < 2 || mb.n < 2) {
         /* One set lies beyond the threshold whole: they could not differ more. */
-        c.t = ma.n < mb.n ? -INFINITY : INFINITY;
+        c.t = ma.n < mb.n ? -HUGE_VAL : HUGE_VAL;
         return c;
     }
     c.t = (mb.mean - ma.mean) / sqrt(ma.variance / ma.n + mb.variance / mb.n);
