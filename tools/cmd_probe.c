@@ -230,6 +230,21 @@ static bool take_option(struct probe *probe, int option, const char *value)
     }
 }
 
+/* What an option takes, for a usage error. */
+static const char *wanted(int option)
+{
+    switch (option) {
+    case OPTION_TLS:
+        return "--tls takes auto, none, starttls or implicit";
+    case OPTION_TIMEOUT:
+        return "--timeout takes seconds, 1 to 3600";
+    case OPTION_FROM:
+        return "--from takes an address";
+    default:
+        return "--to takes an address";
+    }
+}
+
 static int run(struct tool *tool, int argc, char **argv)
 {
     const struct tool_options options = {":q" TOOL_COMMON_LETTERS, longs};
@@ -244,7 +259,7 @@ static int run(struct tool *tool, int argc, char **argv)
     int code = TOOL_DONE;
     while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
         if (!take_option(&probe, option, optarg)) {
-            return tool_usage_error(tool, "\"%s\" is not a value of this option", optarg);
+            return tool_usage_error(tool, "%s, not \"%s\"", wanted(option), optarg);
         }
     }
     if (option == TOOL_OPTIONS_STOP) {

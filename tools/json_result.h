@@ -7,9 +7,9 @@
  *   ok     true exactly if the exit status is 0
  *
  * Nothing is there where the verb could not do its work (exit status 2 or 3, or 1 for an account or
- * file that is not there); each message on standard error is then an object on a line,
- * {"program", "verb", "message"}, with verb null in front of one. Standard output that holds a
- * backup or an export has no object besides.
+ * file that is not there), except that check and probe say how far they came. Each message on
+ * standard error is then an object on a line, {"program", "verb", "message"}, with verb null in
+ * front of one. Standard output that holds a backup or an export has no object besides.
  */
 #ifndef SASL_LMDB_JSON_RESULT_H
 #define SASL_LMDB_JSON_RESULT_H

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct probe_tls_trust {
     SSL_CTX *context;
@@ -46,6 +47,10 @@ static enum auth_status trust(SSL_CTX *context, const struct probe_tls_options *
         return SSL_CTX_set_default_verify_paths(context) == 1
                    ? AUTH_OK
                    : failure(detail, "the trusted certificates", 0);
+    }
+    /* OpenSSL's word for it would be "system lib". */
+    if (access(options->ca, R_OK) != 0) {
+        return detail_set(detail, AUTH_UNAVAILABLE, "%s: %s", options->ca, strerror(errno));
     }
     if (SSL_CTX_load_verify_file(context, options->ca) != 1) {
         return failure(detail, options->ca, 0);
