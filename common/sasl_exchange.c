@@ -209,7 +209,7 @@ static enum auth_status host_find_secret(void *ctx, const struct mech_identity *
                                          const struct mech_want *want, struct mech_secret *ret)
 {
     struct exchange *x = ctx;
-    const char *const *props = props_for(want->kind);
+    const char *const *props = props_for(want);
 
     memset(ret, 0, sizeof *ret);
     enum auth_status status = exchange_identify(x, who, props, 0, true, &ret->verdict);

@@ -10,8 +10,12 @@
 static const char *const cram_props[] = {"*" PROP_CRAM, "*" PROP_PASSWORD, "*" PROP_DECOY, NULL};
 static const char *const digest_props[] = {"*" PROP_DIGEST, "*" PROP_DIGEST_RAW, "*" PROP_PASSWORD,
                                            "*" PROP_DECOY, NULL};
-static const char *const scram_props[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_PASSWORD, "*" PROP_DECOY,
-                                          NULL};
+static const char *const scram_props[VERIFIER_SCRAM_HASHES][4] = {
+    {"*" PROP_AUTH_PASSWORD, "*" PROP_PASSWORD, "*" PROP_DECOY_SHA_1, NULL},
+    {"*" PROP_AUTH_PASSWORD, "*" PROP_PASSWORD, "*" PROP_DECOY_SHA_256, NULL},
+    {"*" PROP_AUTH_PASSWORD, "*" PROP_PASSWORD, "*" PROP_DECOY_SHA_512, NULL},
+};
+enum { SCRAM_DECOY = 2 /* its place in each row */ };
 static const char *const password_props[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_CRYPT, "*" PROP_DECOY,
                                              NULL};
 static const char *const upgrade_props[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_CRYPT, "*" PROP_DECOY,
@@ -22,15 +26,15 @@ const char *const *props_for_password(bool upgrade)
     return upgrade ? upgrade_props : password_props;
 }
 
-const char *const *props_for(enum mech_secret_kind kind)
+const char *const *props_for(const struct mech_want *want)
 {
-    switch (kind) {
+    switch (want->kind) {
     case MECH_SECRET_CRAM:
         return cram_props;
     case MECH_SECRET_DIGEST:
         return digest_props;
     default:
-        return scram_props;
+        return scram_props[verifier_scram_slot(want->hash)];
     }
 }
 
@@ -107,9 +111,9 @@ void props_erase(sasl_server_params_t *sparams, const char *name)
 static bool is_ours(const char *name)
 {
     static const char *const all[] = {
-        "*" PROP_PASSWORD, "*" PROP_AUTH_PASSWORD, "*" PROP_CRAM,
-        "*" PROP_DIGEST,   "*" PROP_DIGEST_RAW,    "*" PROP_CHECKPASS,
-        "*" PROP_CRYPT,    "*" PROP_DECOY,         "*" PROP_UPGRADE,
+        "*" PROP_PASSWORD,   "*" PROP_AUTH_PASSWORD, "*" PROP_CRAM,          "*" PROP_DIGEST,
+        "*" PROP_DIGEST_RAW, "*" PROP_CHECKPASS,     "*" PROP_CRYPT,         "*" PROP_DECOY,
+        "*" PROP_UPGRADE,    "*" PROP_DECOY_SHA_1,   "*" PROP_DECOY_SHA_256, "*" PROP_DECOY_SHA_512,
     };
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -258,7 +262,8 @@ static enum auth_status secret_scram(sasl_server_params_t *sparams, enum crypto_
         ret->verdict = AUTH_NO_VERIFIER;
     }
     /* Where somebody other than our store refuses the account, its verifiers are there instead. */
-    if (find_scram(sparams, "*" PROP_DECOY, hash, &ret->scram) ||
+    const char *decoy = scram_props[verifier_scram_slot(hash)][SCRAM_DECOY];
+    if (find_scram(sparams, decoy, hash, &ret->scram) ||
         find_scram(sparams, "*" PROP_AUTH_PASSWORD, hash, &ret->scram)) {
         return AUTH_OK;
     }

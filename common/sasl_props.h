@@ -30,13 +30,17 @@
 #define PROP_DIGEST "lmdbDigest"                  /* ours: texts of verifier_put_digests() */
 #define PROP_CRYPT "lmdbCrypt"                    /* ours: one crypt(3) hash */
 #define PROP_DECOY "lmdbDecoy" /* ours: stands in for values that are not there */
+/* The same for one SCRAM hash. Who asks for such names only is served verifiers of those hashes. */
+#define PROP_DECOY_SHA_1 "lmdbDecoySHA-1"
+#define PROP_DECOY_SHA_256 "lmdbDecoySHA-256"
+#define PROP_DECOY_SHA_512 "lmdbDecoySHA-512"
 #define PROP_UPGRADE                                                                               \
     "lmdbUpgrade" /* ours: base64(store id, ticket key, version), if a ticket is wanted */
 
 enum { PROPS_MAX = 4 };
 
-/* The starred names one kind of secret is made from. NULL-terminated, static. */
-const char *const *props_for(enum mech_secret_kind kind);
+/* The starred names a secret is made from. NULL-terminated, static. */
+const char *const *props_for(const struct mech_want *want);
 
 /* For PLAIN and LOGIN; upgrade: with what a ticket needs. */
 const char *const *props_for_password(bool upgrade);

@@ -28,6 +28,10 @@ enum wanted {
     WANT_CRYPT = 32,
     WANT_DECOY = 64,
     WANT_UPGRADE = 128,
+    WANT_DECOY_SHA_1 = 256,
+    WANT_DECOY_SHA_256 = 512,
+    WANT_DECOY_SHA_512 = 1024,
+    WANT_DECOY_SCRAM = WANT_DECOY_SHA_1 | WANT_DECOY_SHA_256 | WANT_DECOY_SHA_512,
 };
 
 static const struct {
@@ -42,6 +46,9 @@ static const struct {
     {PROP_CRYPT, WANT_CRYPT},
     {PROP_DECOY, WANT_DECOY},
     {PROP_UPGRADE, WANT_UPGRADE},
+    {PROP_DECOY_SHA_1, WANT_DECOY_SHA_1},
+    {PROP_DECOY_SHA_256, WANT_DECOY_SHA_256},
+    {PROP_DECOY_SHA_512, WANT_DECOY_SHA_512},
 };
 
 /* One lookup. */
@@ -53,6 +60,17 @@ struct lookup {
     struct store_answer answer;
     enum auth_status status; /* of setting values */
 };
+
+/* The hashes whose SCRAM verifiers are asked for: all, unless it is said which. */
+static unsigned wanted_hashes(const struct lookup *l)
+{
+    if ((l->wanted & WANT_DECOY_SCRAM) == 0 || (l->wanted & WANT_DECOY) != 0) {
+        return VERIFIER_SCRAM;
+    }
+    return ((l->wanted & WANT_DECOY_SHA_1) != 0 ? VERIFIER_SCRAM_SHA_1 : 0) |
+           ((l->wanted & WANT_DECOY_SHA_256) != 0 ? VERIFIER_SCRAM_SHA_256 : 0) |
+           ((l->wanted & WANT_DECOY_SHA_512) != 0 ? VERIFIER_SCRAM_SHA_512 : 0);
+}
 
 /* The bit of a requested property, if it is ours to serve in a lookup with these flags. */
 static unsigned wanted_bit(const struct propval *prop, unsigned flags)
@@ -100,21 +118,28 @@ static void set_one_scram(struct lookup *l, const char *name, const struct scram
 
 static void set_scram(struct lookup *l, const char *name, const struct verifier_set *set)
 {
+    const unsigned hashes = wanted_hashes(l);
     struct buf text;
 
     buf_init(&text, LONGEST_VALUE);
     for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
-        if (set->scram[i].iterations > 0) {
+        if (set->scram[i].iterations > 0 && (hashes & meta_scram_kind(i)) != 0) {
             set_one_scram(l, name, &set->scram[i], &text);
         }
     }
     buf_release(&text);
 }
 
+/* Our own mechanisms ask for one, and no others do. */
+static bool wants_decoy(const struct lookup *l)
+{
+    return (l->wanted & (WANT_DECOY | WANT_DECOY_SCRAM)) != 0;
+}
+
 /* Only SCRAM, PLAIN and LOGIN have a use for the values; others ask to hear the true verdict. */
 static bool decoys_are_wanted(const struct lookup *l)
 {
-    return (l->wanted & WANT_DECOY) != 0 && (l->wanted & WANT_AUTH_PASSWORD) != 0;
+    return wants_decoy(l) && (l->wanted & WANT_AUTH_PASSWORD) != 0;
 }
 
 /* Whether this lookup hands over the account's own verifiers. */
@@ -281,6 +306,18 @@ static void set_decoys(struct lookup *l, const char *name)
     set_value(l, name, slice_str("-"));
 }
 
+/* The one that a SCRAM mechanism would use. */
+static void set_scram_decoy(struct lookup *l, const char *name, enum crypto_hash hash)
+{
+    struct buf text;
+
+    buf_init(&text, LONGEST_VALUE);
+    if (decoys_are_wanted(l)) {
+        set_decoy_for(l, name, hash, &text);
+    }
+    buf_release(&text);
+}
+
 /* A value of that size for every name; what is no base64 asks for no ticket. */
 static void set_ticket_target(struct lookup *l, const char *name)
 {
@@ -310,15 +347,7 @@ static void set_property(struct lookup *l, const char *name, enum wanted bit)
 {
     const struct verifier_set *set = &l->answer.record.verifiers;
 
-    if (bit == WANT_DECOY) {
-        set_decoys(l, name);
-        return;
-    }
-    if (bit == WANT_UPGRADE) {
-        set_ticket_target(l, name);
-        return;
-    }
-    if (!is_there(l, bit)) {
+    if ((bit & (WANT_DECOY | WANT_DECOY_SCRAM | WANT_UPGRADE)) == 0 && !is_there(l, bit)) {
         return;
     }
     switch (bit) {
@@ -341,7 +370,21 @@ static void set_property(struct lookup *l, const char *name, enum wanted bit)
         set_value(l, name, slice_str(set->crypt));
         break;
     case WANT_UPGRADE:
+        set_ticket_target(l, name);
+        break;
     case WANT_DECOY:
+        set_decoys(l, name);
+        break;
+    case WANT_DECOY_SHA_1:
+        set_scram_decoy(l, name, CRYPTO_SHA1);
+        break;
+    case WANT_DECOY_SHA_256:
+        set_scram_decoy(l, name, CRYPTO_SHA256);
+        break;
+    case WANT_DECOY_SHA_512:
+        set_scram_decoy(l, name, CRYPTO_SHA512);
+        break;
+    case WANT_DECOY_SCRAM: /* a mask */
         break;
     }
 }
@@ -401,8 +444,8 @@ static enum auth_status ask_store(struct lookup *l, struct slice name)
         if (status != AUTH_OK) {
             return status;
         }
-        status = store_lookup(store, &l->who, (int64_t)time(NULL), decoys_are_wanted(l), &l->answer,
-                              &detail);
+        status = store_lookup(store, &l->who, (int64_t)time(NULL),
+                              decoys_are_wanted(l) ? wanted_hashes(l) : 0, &l->answer, &detail);
     }
     if (status != AUTH_OK) {
         plugin_complain(l->sparams->utils, status, &detail);
@@ -434,8 +477,8 @@ static bool is_settled(const struct lookup *l, struct slice name)
  */
 static void refuse_other_spellings(struct lookup *l, struct slice name)
 {
-    if ((l->wanted & WANT_DECOY) == 0 && (l->flags & SASL_AUXPROP_AUTHZID) == 0 &&
-        l->answer.verdict == AUTH_OK && !is_settled(l, name)) {
+    if (!wants_decoy(l) && (l->flags & SASL_AUXPROP_AUTHZID) == 0 && l->answer.verdict == AUTH_OK &&
+        !is_settled(l, name)) {
         l->answer.verdict = AUTH_UNKNOWN_USER;
         glue_log_failure(l->sparams->utils, "checkpass", AUTH_UNKNOWN_USER, name,
                          l->sparams->ipremoteport, "realm is not spelled as the account's");
@@ -449,7 +492,7 @@ static int result_code(const struct lookup *l, struct slice name)
         return SASL_OK;
     case AUTH_DISABLED:
     case AUTH_EXPIRED:
-        if ((l->wanted & WANT_DECOY) != 0) {
+        if (wants_decoy(l)) {
             return l->answer.verdict == AUTH_DISABLED ? SASL_DISABLED : SASL_EXPIRED;
         }
         glue_log_failure(l->sparams->utils, "checkpass", l->answer.verdict, name,

@@ -9,12 +9,10 @@ enum {
     SPELLINGS_OF_A_REALM = 2, /* user, user@realm */
     OWN_AND_EMPTY_REALM = 2,
     POINT_BITS = 32,
-    POINT_BYTES = 8, /* at the front of the HMAC; salts follow, so none of them shows the point */
+    DRAWN = 32, /* bytes of an HMAC with SHA-256, and of a digest of it */
 };
 
-_Static_assert((int)POINT_BYTES + (int)VERIFIER_SCRAM_HASHES * (int)VERIFIER_NEW_SALT <=
-                   (int)CRYPTO_MAX_HASH,
-               "one HMAC has room for all usual salts");
+_Static_assert((int)VERIFIER_NEW_SALT <= (int)DRAWN, "a digest has room for a usual salt");
 
 static unsigned kinds_of(const struct store_class *class)
 {
@@ -98,26 +96,56 @@ static const struct decoy_share *pick(const struct decoy_mix *mix, uint32_t poin
     return &mix->shares[i];
 }
 
-/* The name's own bytes for a salt longer than the HMAC has room for. */
-static enum auth_status long_salt(const struct decoy_plan *plan, size_t slot,
-                                  const uint8_t drawn[CRYPTO_MAX_HASH], struct scram_verifier *ret)
+/*
+ * From what was drawn for the name, by a one-way function: a salt is shown and must not tell the
+ * name's point, which is the front of it.
+ */
+static enum auth_status make_salt(const struct decoy_plan *plan, size_t slot,
+                                  const uint8_t drawn[DRAWN], struct scram_verifier *ret)
 {
-    uint8_t info[CRYPTO_MAX_HASH + 1];
+    const uint8_t which = (uint8_t)slot;
+    const struct slice parts[] = {slice_of(drawn, DRAWN), slice_of(&which, 1)};
+    uint8_t bytes[DRAWN + 1];
+    enum auth_status status;
 
-    memcpy(info, drawn, CRYPTO_MAX_HASH);
-    info[CRYPTO_MAX_HASH] = (uint8_t)slot;
-    return crypto_hkdf(slice_of(plan->secret, sizeof plan->secret), slice_of(NULL, 0),
-                       slice_of(info, sizeof info), ret->salt, ret->salt_len);
+    if (ret->salt_len <= DRAWN) {
+        status = crypto_digest(CRYPTO_SHA256, parts, 2, bytes);
+        if (status == AUTH_OK) {
+            memcpy(ret->salt, bytes, ret->salt_len);
+        }
+    } else {
+        memcpy(bytes, drawn, DRAWN);
+        bytes[DRAWN] = which;
+        status = crypto_hkdf(slice_of(plan->secret, sizeof plan->secret), slice_of(NULL, 0),
+                             slice_of(bytes, sizeof bytes), ret->salt, ret->salt_len);
+    }
+    crypto_wipe(bytes, sizeof bytes);
+    return status;
+}
+
+static enum auth_status make_one(const struct decoy_plan *plan, size_t slot,
+                                 const uint8_t drawn[DRAWN], uint32_t point,
+                                 struct scram_verifier *ret)
+{
+    const struct decoy_share *share = pick(&plan->scram[slot], point);
+
+    memset(ret, 0, sizeof *ret);
+    ret->hash = verifier_scram_hash(slot);
+    ret->iterations = share->iterations;
+    ret->salt_len = share->salt_len;
+    memcpy(ret->stored_key, plan->keys, sizeof ret->stored_key);
+    memcpy(ret->server_key, plan->keys, sizeof ret->server_key);
+    return make_salt(plan, slot, drawn, ret);
 }
 
 enum auth_status decoy_make(const struct decoy_plan *plan, const struct identity *who,
-                            struct decoy_set *ret, unsigned *ret_kinds)
+                            unsigned wanted, struct decoy_set *ret, unsigned *ret_kinds)
 {
     const struct slice parts[] = {slice_of(who->user, strlen(who->user) + 1),
                                   slice_str(who->realm)};
-    uint8_t drawn[CRYPTO_MAX_HASH];
+    uint8_t drawn[DRAWN];
     enum auth_status status =
-        crypto_hmac(CRYPTO_SHA512, slice_of(plan->secret, sizeof plan->secret), parts, 2, drawn);
+        crypto_hmac(CRYPTO_SHA256, slice_of(plan->secret, sizeof plan->secret), parts, 2, drawn);
 
     if (status != AUTH_OK) {
         return status;
@@ -125,19 +153,8 @@ enum auth_status decoy_make(const struct decoy_plan *plan, const struct identity
     uint32_t point = (uint32_t)drawn[0] << 24 | (uint32_t)drawn[1] << 16 | (uint32_t)drawn[2] << 8 |
                      (uint32_t)drawn[3];
     for (size_t slot = 0; status == AUTH_OK && slot < VERIFIER_SCRAM_HASHES; slot++) {
-        const struct decoy_share *share = pick(&plan->scram[slot], point);
-        struct scram_verifier *scram = &ret->scram[slot];
-
-        memset(scram, 0, sizeof *scram);
-        scram->hash = verifier_scram_hash(slot);
-        scram->iterations = share->iterations;
-        scram->salt_len = share->salt_len;
-        memcpy(scram->stored_key, plan->keys, sizeof scram->stored_key);
-        memcpy(scram->server_key, plan->keys, sizeof scram->server_key);
-        if (share->salt_len <= VERIFIER_NEW_SALT) {
-            memcpy(scram->salt, drawn + POINT_BYTES + slot * VERIFIER_NEW_SALT, share->salt_len);
-        } else {
-            status = long_salt(plan, slot, drawn, scram);
+        if ((wanted & meta_scram_kind(slot)) != 0) {
+            status = make_one(plan, slot, drawn, point, &ret->scram[slot]);
         }
     }
     *ret_kinds = pick(&plan->whole, point)->kinds;

@@ -50,11 +50,11 @@ struct decoy_set {
 MUST_USE enum auth_status decoy_plan_make(const struct store_meta *meta, struct decoy_plan *ret);
 
 /*
- * Fills *ret, and *ret_kinds with the SCRAM kinds of the account that the decoy pretends to be.
- * The work does not depend on the name, but for
- * salts longer than VERIFIER_NEW_SALT.
+ * Fills those of *ret that are wanted (SCRAM kinds of enum verifier_kind) and leaves the others
+ * alone; *ret_kinds: the SCRAM kinds of the account that the decoy pretends to be. The work does
+ * not depend on the name, but for salts longer than 32 bytes. AUTH_CRYPTO, AUTH_NO_MEMORY.
  */
 MUST_USE enum auth_status decoy_make(const struct decoy_plan *plan, const struct identity *who,
-                                     struct decoy_set *ret, unsigned *ret_kinds);
+                                     unsigned wanted, struct decoy_set *ret, unsigned *ret_kinds);
 
 #endif

@@ -117,7 +117,7 @@ static void finish_answer(struct lookup *lookup, int64_t now, struct store_answe
 }
 
 enum auth_status store_lookup(struct store *store, const struct identity *who, int64_t now,
-                              bool want_decoys, struct store_answer *ret, struct detail *detail)
+                              unsigned decoys, struct store_answer *ret, struct detail *detail)
 {
     struct lookup lookup;
 
@@ -130,8 +130,8 @@ enum auth_status store_lookup(struct store *store, const struct identity *who, i
     }
     if (status == AUTH_OK) {
         ret->decoy_digests = lookup.view.plan.n_digest;
-        if (want_decoys) {
-            status = decoy_make(&lookup.view.plan, who, &ret->decoys, &ret->decoy_kinds);
+        if (decoys != 0) {
+            status = decoy_make(&lookup.view.plan, who, decoys, &ret->decoys, &ret->decoy_kinds);
         }
     }
     if (status == AUTH_OK) {

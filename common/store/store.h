@@ -66,7 +66,7 @@ struct store_info {
 struct store_answer {
     enum auth_status verdict;    /* AUTH_OK, AUTH_UNKNOWN_USER, AUTH_DISABLED, AUTH_EXPIRED */
     struct record record;        /* all zero if the verdict is AUTH_UNKNOWN_USER */
-    struct decoy_set decoys;     /* all zero if none were asked for */
+    struct decoy_set decoys;     /* those not asked for are all zero */
     unsigned decoy_kinds;        /* the SCRAM kinds of the account the decoys pretend to be */
     unsigned decoy_digests;      /* and how many spellings of DIGEST-MD5 it has */
     bool wants_ticket;           /* a successful login by password should leave one */
@@ -98,13 +98,13 @@ MUST_USE enum auth_status store_open(const struct store_options *options, struct
 void store_close(struct store *store);
 
 /*
- * Finds an account for a login. Unknown and known names cost the same work and both fill decoys,
- * if these are wanted.
+ * Finds an account for a login. Unknown and known names cost the same work and both fill the
+ * decoys that are wanted: SCRAM kinds of enum verifier_kind, 0 for none.
  * AUTH_OK means *ret is filled, whatever its verdict. Otherwise an outage, and *ret is wiped.
  * The caller wipes *ret after use. now: seconds since 1970, for expiry.
  */
 MUST_USE enum auth_status store_lookup(struct store *store, const struct identity *who, int64_t now,
-                                       bool want_decoys, struct store_answer *ret,
+                                       unsigned decoys, struct store_answer *ret,
                                        struct detail *detail);
 
 /* AUTH_OK and *ret filled, AUTH_UNKNOWN_USER, or an outage. For tools: no decoys, no verdict. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sasl/prop.h>
 
 #include "attempt.h"
 #include "sasl_props.h"
@@ -259,6 +260,51 @@ static void checkpass_and_its_refusals(void **state)
     }
 }
 
+/* How many values the names of a lookup got together; *ret_bytes: how many bytes. */
+static unsigned count_values(const char *user, const char *decoy, unsigned *ret_bytes)
+{
+    const char *names[] = {"*" PROP_AUTH_PASSWORD, decoy, NULL};
+    struct propval values[2];
+    sasl_conn_t *conn = host_connect(HOST_REALM, true);
+    unsigned n = 0;
+
+    assert_int_equal(sasl_auxprop_request(conn, names), SASL_OK);
+    (void)sasl_user_exists(conn, NULL, NULL, user);
+    assert_int_equal(prop_getnames(sasl_auxprop_getctx(conn), names, values), 2);
+    *ret_bytes = 0;
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t j = 0; values[i].values != NULL && values[i].values[j] != NULL; j++) {
+            n++;
+            *ret_bytes += (unsigned)strlen(values[i].values[j]);
+        }
+    }
+    sasl_dispose(&conn);
+    return n;
+}
+
+/* Who wants one hash is served the one verifier of it, the account's own or what stands in. */
+static void a_lookup_brings_what_is_asked_for(void **state)
+{
+    static const char *const names[] = {"alice", "nobody", "off", "gone", "legacy"};
+    static const char *const one_hash[] = {"*" PROP_DECOY_SHA_1, "*" PROP_DECOY_SHA_256,
+                                           "*" PROP_DECOY_SHA_512};
+    enum { ALL = 4 /* three hashes, and the value that is always there */ };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        unsigned bytes;
+        unsigned expected;
+        for (size_t hash = 0; hash < sizeof one_hash / sizeof one_hash[0]; hash++) {
+            assert_int_equal(count_values(names[0], one_hash[hash], &expected), 1);
+            assert_int_equal(count_values(names[i], one_hash[hash], &bytes), 1);
+            assert_int_equal(bytes, expected);
+        }
+        assert_int_equal(count_values(names[0], "*" PROP_DECOY, &expected), ALL);
+        assert_int_equal(count_values(names[i], "*" PROP_DECOY, &bytes), ALL);
+        assert_int_equal(bytes, expected);
+    }
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -280,6 +326,7 @@ int main(void)
         cmocka_unit_test(unknown_users_see_a_steady_salt),
         cmocka_unit_test(every_name_has_as_many_digests),
         cmocka_unit_test(checkpass_and_its_refusals),
+        cmocka_unit_test(a_lookup_brings_what_is_asked_for),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

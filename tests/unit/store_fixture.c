@@ -143,7 +143,7 @@ enum auth_status fixture_verdict(struct store *store, const char *user, const ch
 {
     struct identity who = fixture_who(user, realm);
     struct store_answer answer;
-    enum auth_status status = store_lookup(store, &who, 1, true, &answer, NULL);
+    enum auth_status status = store_lookup(store, &who, 1, VERIFIER_SCRAM, &answer, NULL);
 
     return status == AUTH_OK ? answer.verdict : status;
 }

@@ -73,7 +73,8 @@ void expect(struct scene *scene, const char *user, enum auth_status verdict)
 {
     struct identity who = fixture_who(user, "example.org");
     struct store_answer answer;
-    enum auth_status status = store_lookup(scene->store, &who, 1, true, &answer, &scene->f->detail);
+    enum auth_status status =
+        store_lookup(scene->store, &who, 1, VERIFIER_SCRAM, &answer, &scene->f->detail);
 
     if (status == AUTH_OK) {
         status = answer.verdict;

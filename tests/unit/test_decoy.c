@@ -15,7 +15,7 @@ static void lookup(struct fixture *f, struct store *store, const char *user, con
 {
     struct identity who = fixture_who(user, realm);
 
-    assert_status(f, store_lookup(store, &who, 100, true, ret, &f->detail), AUTH_OK);
+    assert_status(f, store_lookup(store, &who, 100, VERIFIER_SCRAM, ret, &f->detail), AUTH_OK);
 }
 
 static bool all_filled(const struct decoy_set *set)
@@ -184,13 +184,32 @@ static void the_secret_is_no_key_of_the_file(void **state)
     (void)state;
     memset(meta.decoy_secret, 5, sizeof meta.decoy_secret);
     assert_int_equal(decoy_plan_make(&meta, &plan), AUTH_OK);
-    assert_int_equal(decoy_make(&plan, &who, &one, &kinds), AUTH_OK);
+    assert_int_equal(decoy_make(&plan, &who, VERIFIER_SCRAM, &one, &kinds), AUTH_OK);
     meta.key_id = 2;
     meta.table = 9;
     memset(meta.check, 7, sizeof meta.check);
     assert_int_equal(decoy_plan_make(&meta, &plan), AUTH_OK);
-    assert_int_equal(decoy_make(&plan, &who, &two, &kinds), AUTH_OK);
+    assert_int_equal(decoy_make(&plan, &who, VERIFIER_SCRAM, &two, &kinds), AUTH_OK);
     assert_memory_equal(&one, &two, sizeof one);
+}
+
+static void only_what_is_wanted_is_made(void **state)
+{
+    struct store_meta meta = {.policy = {.kinds = VERIFIER_DEFAULT, .iterations = 4096}};
+    struct identity who = fixture_who("nobody", "example.org");
+    struct decoy_plan plan;
+    struct decoy_set all = {0};
+    struct decoy_set one = {0};
+    unsigned kinds = 0;
+
+    (void)state;
+    memset(meta.decoy_secret, 5, sizeof meta.decoy_secret);
+    assert_int_equal(decoy_plan_make(&meta, &plan), AUTH_OK);
+    assert_int_equal(decoy_make(&plan, &who, VERIFIER_SCRAM, &all, &kinds), AUTH_OK);
+    assert_int_equal(decoy_make(&plan, &who, VERIFIER_SCRAM_SHA_256, &one, &kinds), AUTH_OK);
+    assert_memory_equal(&one.scram[1], &all.scram[1], sizeof one.scram[1]);
+    assert_true(is_zero(&one.scram[0], sizeof one.scram[0]));
+    assert_true(is_zero(&one.scram[2], sizeof one.scram[2]));
 }
 
 static void add_class(struct store_meta *meta, unsigned n, uint32_t sha1, uint32_t sha256,
@@ -216,7 +235,7 @@ static void sample(const struct decoy_plan *plan, unsigned i, struct decoy_set *
     (void)snprintf(name, sizeof name, "user%u", i);
     who = fixture_who(name, "example.org");
     memset(ret, 0, sizeof *ret);
-    assert_int_equal(decoy_make(plan, &who, ret, ret_kinds), AUTH_OK);
+    assert_int_equal(decoy_make(plan, &who, VERIFIER_SCRAM, ret, ret_kinds), AUTH_OK);
 }
 
 static void decoys_follow_the_mix(void **state)
@@ -397,6 +416,7 @@ int main(void)
         TEST(decoys_are_the_same_everywhere_and_later),
         TEST(another_store_has_other_decoys),
         cmocka_unit_test(the_secret_is_no_key_of_the_file),
+        cmocka_unit_test(only_what_is_wanted_is_made),
         cmocka_unit_test(decoys_follow_the_mix),
         TEST(unknown_names_are_spread_as_accounts_are),
         cmocka_unit_test(a_change_of_mix_moves_few_names),

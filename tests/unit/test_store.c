@@ -16,7 +16,7 @@ static void lookup(struct fixture *f, struct store *store, const char *user,
 {
     struct identity who = fixture_who(user, "example.org");
 
-    assert_status(f, store_lookup(store, &who, 100, true, ret, &f->detail), AUTH_OK);
+    assert_status(f, store_lookup(store, &who, 100, VERIFIER_SCRAM, ret, &f->detail), AUTH_OK);
 }
 
 static void a_record_comes_back(void **state)
@@ -391,7 +391,7 @@ static void the_file_shows_nothing(void **state)
     fixture_create(f);
     struct store *store = fixture_open(f, true);
     assert_status(f, store_write_batch(store, &record, 1, NULL, &f->detail), AUTH_OK);
-    assert_status(f, store_lookup(store, &who, 1, true, &answer, &f->detail), AUTH_OK);
+    assert_status(f, store_lookup(store, &who, 1, VERIFIER_SCRAM, &answer, &f->detail), AUTH_OK);
     assert_status(f, store_describe(store, &info, &f->detail), AUTH_OK);
     store_close(store);
 

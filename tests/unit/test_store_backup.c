@@ -97,7 +97,8 @@ static void a_new_store_takes_a_backup(void **state)
     uint64_t n = 0;
 
     back_up(&scene);
-    assert_status(scene.f, store_lookup(scene.store, &nobody, 1, true, &before, NULL), AUTH_OK);
+    assert_status(scene.f, store_lookup(scene.store, &nobody, 1, VERIFIER_SCRAM, &before, NULL),
+                  AUTH_OK);
     store_close(scene.store);
     assert_int_equal(unlink(scene.f->path), 0);
     assert_int_equal(unlink(scene.f->lock), 0);
@@ -106,7 +107,8 @@ static void a_new_store_takes_a_backup(void **state)
     expect(&scene, "user7", AUTH_UNKNOWN_USER);
     assert_status(scene.f, restore_into(scene.store, scene.f, &n), AUTH_OK);
     expect(&scene, "user7", AUTH_OK);
-    assert_status(scene.f, store_lookup(scene.store, &nobody, 1, true, &after, NULL), AUTH_OK);
+    assert_status(scene.f, store_lookup(scene.store, &nobody, 1, VERIFIER_SCRAM, &after, NULL),
+                  AUTH_OK);
     /* Not the ticket's target, which names the store. */
     assert_int_equal(after.verdict, before.verdict);
     assert_int_equal(after.decoy_kinds, before.decoy_kinds);

@@ -198,7 +198,7 @@ static void an_older_record_of_the_same_user_opens(void **state)
     raw_write(f, "users.1", &old);
     store = fixture_open(f, false);
     struct identity who = first.who;
-    assert_status(f, store_lookup(store, &who, 1, true, &answer, &f->detail), AUTH_OK);
+    assert_status(f, store_lookup(store, &who, 1, VERIFIER_SCRAM, &answer, &f->detail), AUTH_OK);
     assert_int_equal(answer.verdict, AUTH_OK);
     assert_memory_equal(&answer.record.verifiers, &first.verifiers, sizeof first.verifiers);
     store_close(store);

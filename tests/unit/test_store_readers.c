@@ -55,7 +55,7 @@ static void read_on(void *ctx)
 
         (void)snprintf(who.user, sizeof who.user, "user%u", i % ACCOUNTS);
         enum auth_status status =
-            store_lookup(scene->store, &who, 1, true, &answer, &scene->f->detail);
+            store_lookup(scene->store, &who, 1, VERIFIER_SCRAM, &answer, &scene->f->detail);
         if (status != AUTH_OK || answer.verdict != AUTH_OK) {
             (void)snprintf(
                 board->said[reader->index], DETAIL_SIZE, "%.16s: %.200s", who.user,

@@ -472,7 +472,7 @@ static void who_wants_one(void **state)
     fixture_add(store, "alice", "example.org", 1);
     memcpy(record.verifiers.crypt, SHA256_HASH, sizeof SHA256_HASH);
     assert_status(f, store_write_batch(store, &record, 1, NULL, &f->detail), AUTH_OK);
-    assert_status(f, store_lookup(store, &record.who, 0, false, &answer, &f->detail), AUTH_OK);
+    assert_status(f, store_lookup(store, &record.who, 0, 0, &answer, &f->detail), AUTH_OK);
     assert_false(answer.wants_ticket);
 
     memset(key, 9, sizeof key);
@@ -481,14 +481,14 @@ static void who_wants_one(void **state)
     assert_true(info.have_ticket_key);
     assert_memory_equal(info.ticket_key, key, sizeof key);
     assert_int_equal(info.accounts, 2);
-    assert_status(f, store_lookup(store, &record.who, 0, false, &answer, &f->detail), AUTH_OK);
+    assert_status(f, store_lookup(store, &record.who, 0, 0, &answer, &f->detail), AUTH_OK);
     assert_true(answer.wants_ticket);
     assert_memory_equal(answer.target.public_key, key, sizeof key);
     assert_memory_equal(answer.target.store_id, info.store_id, sizeof info.store_id);
-    assert_status(f, store_lookup(store, &alice, 0, false, &answer, &f->detail), AUTH_OK);
+    assert_status(f, store_lookup(store, &alice, 0, 0, &answer, &f->detail), AUTH_OK);
     assert_false(answer.wants_ticket);
     (void)snprintf(record.who.user, sizeof record.who.user, "nobody");
-    assert_status(f, store_lookup(store, &record.who, 0, false, &answer, &f->detail), AUTH_OK);
+    assert_status(f, store_lookup(store, &record.who, 0, 0, &answer, &f->detail), AUTH_OK);
     assert_int_equal(answer.verdict, AUTH_UNKNOWN_USER);
     assert_false(answer.wants_ticket);
     store_close(store);
