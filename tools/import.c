@@ -216,7 +216,7 @@ static enum auth_status open_source(struct import *import, const struct buf *tex
 static enum auth_status start_threads(struct import *import)
 {
     const struct import_format *format = import->options->format;
-    enum auth_status status = work_pool_start(&import->pool);
+    enum auth_status status = work_pool_start(WORK_POOL_ALL, &import->pool);
 
     if (status == AUTH_OK && format->next == NULL) {
         status = import_ahead_begin(format, &import->source, import->pool, &import->ahead);
@@ -264,6 +264,12 @@ static enum auth_status replace(struct import *import)
         return tool_report_store(import->tool, status, &detail);
     }
     status = import_load(import);
+    if (status == AUTH_OK) {
+        status = store_build_settle(import->build, &detail);
+        if (status != AUTH_OK) {
+            tool_report(import->tool, status, &detail, "%s", import->tool->store_path);
+        }
+    }
     if (status != AUTH_OK) {
         say_how_to_go_on(import);
     } else {

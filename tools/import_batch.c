@@ -9,7 +9,8 @@
 #include "store/store_sealed.h"
 
 enum {
-    BATCH = 4096,            /* accounts in one transaction; verifiers that are there cost little */
+    BATCHES = 3,             /* one is read, one is made ready, one is written */
+    BATCH = 8192,            /* accounts in one transaction; verifiers that are there cost little */
     BATCH_PASSWORDS = 256,   /* passwords among them: about a second of PBKDF2 */
     READY_GRAIN = 64,        /* accounts without a password that a thread takes at once */
     WAIT_MILLISECONDS = 100, /* how long a signal or the progress line may have to wait */
@@ -23,8 +24,9 @@ struct job {
 };
 
 struct batch {
-    struct work_group group;
-    const struct import *import;
+    struct work_group group; /* makes the accounts ready */
+    struct work_group store; /* one job: waits for that and writes them */
+    struct loading *loading;
     const struct key *key;  /* the store's when this began */
     struct record *records; /* BATCH of each */
     struct job *jobs;
@@ -34,12 +36,21 @@ struct batch {
     size_t passwords;
     uint64_t first_line; /* of the input, entries or not */
     uint64_t last_line;
+    bool submitted;       /* and what became of it is not counted yet */
+    size_t created;       /* when it has been written */
+    struct detail detail; /* when it could not be */
 };
 
-/* The two batches: one is read while the other one's verifiers are made. */
+/*
+ * The batches go round: the caller's thread reads, the pool makes ready, one thread of its own
+ * writes, so that neither a processor nor the disk waits for the other.
+ */
 struct loading {
     struct import *import;
-    struct batch batches[2];
+    struct work_pool *writer;
+    bool broken; /* the writer's: nothing behind what could not be written is */
+    size_t at;   /* the batch being read; the next one is the oldest that may be on its way */
+    struct batch batches[BATCHES];
 };
 
 /* In any thread. What cannot be stored is not sealed either, and told when it is to be stored. */
@@ -51,10 +62,10 @@ static enum auth_status make_ready(void *ctx, size_t i)
     enum auth_status status = AUTH_OK;
     job->reshaped = false;
     if (!job->ready) {
-        job->reshaped =
-            verifier_password_differs(buf_slice(&job->password), batch->import->policy.kinds);
-        status = verifier_make(&record->who, buf_slice(&job->password), &batch->import->policy,
-                               &record->verifiers);
+        job->reshaped = verifier_password_differs(buf_slice(&job->password),
+                                                  batch->loading->import->policy.kinds);
+        status = verifier_make(&record->who, buf_slice(&job->password),
+                               &batch->loading->import->policy, &record->verifiers);
         buf_release(&job->password);
     }
     if (status == AUTH_OK) {
@@ -124,83 +135,145 @@ static enum auth_status fill(struct import *import, struct batch *batch)
     return status == AUTH_CONTINUE ? AUTH_OK : status;
 }
 
-static enum auth_status write_batch(struct import *import, struct batch *batch,
-                                    struct detail *detail)
+static enum auth_status write_batch(struct batch *batch)
 {
-    size_t created = 0;
-    enum auth_status status =
-        import->build != NULL
-            ? store_build_add(import->build, batch->records, batch->sealed, batch->group.n,
-                              &created, detail)
-            : store_write_sealed(import->store, batch->records, batch->sealed, batch->group.n,
-                                 import->options->format->whole, &created, batch->before, detail);
-    if (status != AUTH_OK) {
-        return status;
+    const struct import *import = batch->loading->import;
+
+    return import->build != NULL
+               ? store_build_add(import->build, batch->records, batch->sealed, batch->group.n,
+                                 &batch->detail)
+               : store_write_sealed(import->store, batch->records, batch->sealed, batch->group.n,
+                                    import->options->format->whole, &batch->created, batch->before,
+                                    &batch->detail);
+}
+
+/* In the writer's thread. */
+static enum auth_status store_batch(void *ctx, size_t i)
+{
+    struct batch *batch = ctx;
+    struct loading *loading = batch->loading;
+    enum auth_status status = AUTH_OK;
+
+    (void)i;
+    while (!work_pool_wait(loading->import->pool, &batch->group, WAIT_MILLISECONDS)) {
+        if (interrupt_signal != 0) {
+            status = AUTH_UNAVAILABLE;
+            break;
+        }
     }
-    import->counts->created += created;
+    if (status == AUTH_OK) {
+        status = loading->broken ? AUTH_UNAVAILABLE : batch->group.status;
+    }
+    if (status == AUTH_OK) {
+        status = write_batch(batch);
+    }
+    loading->broken = loading->broken || status != AUTH_OK;
+    return status;
+}
+
+static void count_batch(struct import *import, struct batch *batch)
+{
+    import->counts->created += batch->created;
     for (size_t i = 0; i < batch->group.n; i++) {
         import_count(import->counts, import->build != NULL ? 0 : batch->before[i],
                      verifier_kinds(&batch->records[i].verifiers));
         import->counts->reshaped += batch->jobs[i].reshaped;
     }
     import->committed_line = batch->last_line;
-    return AUTH_OK;
 }
 
-/* Waits for a batch's verifiers and stores them. */
+/* Waits until a batch is stored, if it is one that is to be, and counts what it held. */
 static enum auth_status finish(struct loading *loading, struct batch *batch)
 {
     struct import *import = loading->import;
-    struct detail detail = {.text = ""};
-    while (!work_pool_wait(import->pool, &batch->group, WAIT_MILLISECONDS)) {
+
+    while (batch->submitted && !work_pool_wait(loading->writer, &batch->store, WAIT_MILLISECONDS)) {
         if (interrupt_signal != 0) {
             return AUTH_UNAVAILABLE;
         }
         import_show_progress(import);
     }
-    enum auth_status status = batch->group.status;
-    if (status == AUTH_OK) {
-        status = write_batch(import, batch, &detail);
+    if (!batch->submitted) {
+        return AUTH_OK;
     }
-    if (status != AUTH_OK) {
-        progress_clear(&import->progress);
-        return tool_report(import->tool, status, &detail, "%ss %" PRIu64 " to %" PRIu64,
-                           import->options->format->unit, batch->first_line, batch->last_line);
+    batch->submitted = false;
+    if (batch->store.status == AUTH_OK) {
+        count_batch(import, batch);
+        import_show_progress(import);
+        return AUTH_OK;
     }
-    import_show_progress(import);
-    return AUTH_OK;
+    if (interrupt_signal != 0 && batch->store.status == AUTH_UNAVAILABLE) {
+        return AUTH_UNAVAILABLE;
+    }
+    progress_clear(&import->progress);
+    return tool_report(import->tool, batch->store.status, &batch->detail,
+                       "%ss %" PRIu64 " to %" PRIu64, import->options->format->unit,
+                       batch->first_line, batch->last_line);
 }
 
-/* While one batch is derived the next one is read; so the processors never wait for the disk. */
+static void submit(struct loading *loading, struct batch *batch)
+{
+    batch->detail.text[0] = '\0';
+    batch->submitted = true;
+    work_pool_submit(loading->import->pool, &batch->group);
+    work_pool_submit(loading->writer, &batch->store);
+}
+
+static struct batch *by_age(struct loading *loading, size_t i)
+{
+    return &loading->batches[(loading->at + i) % BATCHES];
+}
+
 static enum auth_status write_all(struct loading *loading)
 {
-    struct batch *deriving = NULL;
-    struct batch *filling = &loading->batches[0];
-    for (;;) {
-        enum auth_status status = fill(loading->import, filling);
+    bool more = true;
+
+    while (more) {
+        struct batch *batch = &loading->batches[loading->at];
+        enum auth_status status = finish(loading, batch);
+        if (status == AUTH_OK) {
+            status = fill(loading->import, batch);
+        }
         if (status != AUTH_OK) {
             return status;
         }
-        bool more = filling->group.n > 0;
+        more = batch->group.n > 0;
         if (more) {
-            work_pool_submit(loading->import->pool, &filling->group);
+            submit(loading, batch);
+            loading->at = (loading->at + 1) % BATCHES;
         }
-        if (deriving != NULL) {
-            status = finish(loading, deriving);
-        }
-        if (status != AUTH_OK || !more) {
+    }
+    for (size_t i = 0; i < BATCHES; i++) {
+        enum auth_status status = finish(loading, by_age(loading, i));
+        if (status != AUTH_OK) {
             return status;
         }
-        deriving = filling;
-        filling = filling == &loading->batches[0] ? &loading->batches[1] : &loading->batches[0];
+    }
+    return AUTH_OK;
+}
+
+/* Both kinds of threads may be at work on the batches; what the writer still wrote is counted. */
+static void stop_threads(struct loading *loading)
+{
+    struct import *import = loading->import;
+
+    work_pool_stop(loading->writer);
+    work_pool_stop(import->pool);
+    import->pool = NULL;
+    for (size_t i = 0; i < BATCHES; i++) {
+        struct batch *batch = by_age(loading, i);
+        if (batch->submitted && batch->store.done == 1 && batch->store.status == AUTH_OK) {
+            count_batch(import, batch);
+        }
     }
 }
 
-static bool batch_init(struct batch *batch, const struct import *import, const struct key *key)
+static bool batch_init(struct batch *batch, struct loading *loading, const struct key *key)
 {
     *batch = (struct batch){
         .group = {.run = make_ready, .ctx = batch},
-        .import = import,
+        .store = {.run = store_batch, .ctx = batch, .n = 1, .grain = 1},
+        .loading = loading,
         .key = key,
         .records = calloc(BATCH, sizeof *batch->records),
         .jobs = calloc(BATCH, sizeof *batch->jobs),
@@ -246,19 +319,20 @@ enum auth_status import_load(struct import *import)
 
     tool_note_refused(import->tool, &import->policy);
     enum auth_status status = store_active_key(import->store, &key, &detail);
-    if (status == AUTH_OK && (!batch_init(&loading.batches[0], import, key) ||
-                              !batch_init(&loading.batches[1], import, key))) {
-        status = AUTH_NO_MEMORY;
+    for (size_t i = 0; status == AUTH_OK && i < BATCHES; i++) {
+        status = batch_init(&loading.batches[i], &loading, key) ? AUTH_OK : AUTH_NO_MEMORY;
+    }
+    if (status == AUTH_OK) {
+        status = work_pool_start(1, &loading.writer);
     }
     if (status == AUTH_OK) {
         status = write_all(&loading);
     } else {
         tool_report(import->tool, status, &detail, "%s", import->options->name);
     }
-    /* The threads may be at work on what is freed now. */
-    work_pool_stop(import->pool);
-    import->pool = NULL;
-    batch_release(&loading.batches[0]);
-    batch_release(&loading.batches[1]);
+    stop_threads(&loading);
+    for (size_t i = 0; i < BATCHES; i++) {
+        batch_release(&loading.batches[i]);
+    }
     return status;
 }

@@ -82,7 +82,7 @@ static size_t processors(void)
     return n > THREADS_MAX ? THREADS_MAX : (size_t)n;
 }
 
-enum auth_status work_pool_start(struct work_pool **ret)
+enum auth_status work_pool_start(size_t n_threads, struct work_pool **ret)
 {
     struct work_pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL) {
@@ -92,12 +92,12 @@ enum auth_status work_pool_start(struct work_pool **ret)
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->progress, NULL);
 
-    /* Signals are for the thread that reads and writes. */
+    /* Signals are for the caller's thread. */
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    size_t wanted = processors();
+    size_t wanted = n_threads == WORK_POOL_ALL ? processors() : n_threads;
     while (pool->n_threads < wanted &&
            pthread_create(&pool->threads[pool->n_threads], NULL, work, pool) == 0) {
         pool->n_threads++;

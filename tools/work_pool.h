@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Threads, one for each processor, that work on groups of equal jobs: lines to be read as accounts,
- * passwords to be made verifiers of, records to be sealed. Reading and writing go on in the
- * caller's thread meanwhile.
+ * Threads that work on groups of equal jobs: lines to be read as accounts, passwords to be made
+ * verifiers of, records to be sealed; one thread alone where jobs must keep their order.
  *
  * The caller owns groups and what their jobs work on, and leaves both alone between submit and the
  * end of the wait (or work_pool_stop()). Groups are worked on in the order they were submitted.
@@ -30,8 +29,10 @@ struct work_group {
 
 struct work_pool; /* opaque */
 
-/* Starts the threads. AUTH_NO_MEMORY, AUTH_UNAVAILABLE. */
-MUST_USE enum auth_status work_pool_start(struct work_pool **ret);
+enum { WORK_POOL_ALL = 0 /* a thread for each processor */ };
+
+/* Starts that many threads. AUTH_NO_MEMORY, AUTH_UNAVAILABLE. */
+MUST_USE enum auth_status work_pool_start(size_t n_threads, struct work_pool **ret);
 
 /* Hands over a group of at least one job. */
 void work_pool_submit(struct work_pool *pool, struct work_group *group);

@@ -1,13 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Many accounts in one transaction; what can be made ready before it begins is. */
-#include "store/store_batch.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/crypto.h"
 #include "store/store_sealed.h"
+#include "store/store_writing.h"
+
+struct store_batch_item {
+    uint8_t place[ACCOUNT_KEY];
+    size_t index; /* into records */
+};
+
+struct store_batch {
+    struct writing writing;
+    const struct record *records;      /* not owned */
+    const struct store_sealed *sealed; /* of each record, or NULL; not owned */
+    struct store_batch_item *items;
+    size_t n;
+    size_t n_new;     /* those that did not exist */
+    unsigned *before; /* of each record: the kinds of verifiers there were; or NULL; not owned */
+    bool whole;       /* one that exists becomes the record as given, flags and times too */
+};
 
 static void set_missing_times(struct record *record)
 {
@@ -169,12 +184,7 @@ static enum auth_status batch_put(struct store_batch *batch, const struct store_
     if (status == AUTH_OK && exists) {
         status = put_over(batch, item);
     }
-    if (status == AUTH_BAD_NAME || status == AUTH_MALFORMED || status == AUTH_TOO_LONG) {
-        status = detail_set(kv_detail(batch->writing.txn), status,
-                            "the record of %s@%s cannot be stored: %s", given->who.user,
-                            given->who.realm, auth_status_text(status));
-    }
-    return status;
+    return store_explain_unstorable(&given->who, status, kv_detail(batch->writing.txn));
 }
 
 /* Where each one goes. */
@@ -195,7 +205,8 @@ static enum auth_status find_places(struct store_batch *batch)
     return status;
 }
 
-enum auth_status store_batch_put(struct store_batch *batch)
+/* Inside a transaction, with batch->writing begun: puts all records. Counts, but ends nothing. */
+static enum auth_status put_all(struct store_batch *batch)
 {
     enum auth_status status = find_places(batch);
 
@@ -215,20 +226,20 @@ static enum auth_status batch_run(struct kv_txn *txn, void *ctx)
     enum auth_status status = writing_begin(&batch->writing, txn);
 
     if (status == AUTH_OK) {
-        status = store_batch_put(batch);
+        status = put_all(batch);
     }
     return status == AUTH_OK && batch->n > 0 ? writing_end(&batch->writing) : status;
 }
 
-enum auth_status store_batch_init(struct store_batch *batch, struct store *store,
-                                  const struct record *records, size_t n)
+static enum auth_status batch_init(struct store_batch *batch, struct store *store,
+                                   const struct record *records, size_t n)
 {
     *batch = (struct store_batch){.writing = {.store = store}, .records = records, .n = n};
     batch->items = calloc(n == 0 ? 1 : n, sizeof batch->items[0]);
     return batch->items == NULL ? AUTH_NO_MEMORY : AUTH_OK;
 }
 
-void store_batch_release(struct store_batch *batch)
+static void batch_release(struct store_batch *batch)
 {
     free(batch->items);
     crypto_wipe(batch, sizeof *batch);
@@ -239,7 +250,7 @@ enum auth_status store_write_sealed(struct store *store, const struct record *re
                                     size_t *ret_new, unsigned *ret_before, struct detail *detail)
 {
     struct store_batch batch;
-    enum auth_status status = store_batch_init(&batch, store, records, n);
+    enum auth_status status = batch_init(&batch, store, records, n);
 
     if (status != AUTH_OK) {
         return status;
@@ -251,7 +262,7 @@ enum auth_status store_write_sealed(struct store *store, const struct record *re
     if (status == AUTH_OK && ret_new != NULL) {
         *ret_new = batch.n_new;
     }
-    store_batch_release(&batch);
+    batch_release(&batch);
     return status;
 }
 

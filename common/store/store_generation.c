@@ -15,6 +15,11 @@
  */
 enum { SWEEP_BATCH = 10000 };
 
+enum {
+    GATHER_BYTES = 256 * 1024 * 1024, /* what is gathered before it is written */
+    ADD_BATCH = 16384,                /* accounts of that in one transaction */
+};
+
 /* What the tables of a file are to each other. */
 struct tables {
     uint32_t active;
@@ -255,6 +260,7 @@ enum auth_status store_job_end(struct store_build *build, struct detail *detail)
 
 static void build_free(struct store_build *build)
 {
+    gather_release(&build->gather);
     crypto_wipe(build, sizeof *build);
     free(build);
 }
@@ -277,13 +283,6 @@ enum auth_status store_build_begin(struct store *store, struct store_build **ret
     return status;
 }
 
-struct add {
-    struct store_build *build;
-    struct store_batch batch;
-    unsigned n_classes; /* as they are if this is committed */
-    struct store_class classes[META_MAX_CLASSES];
-};
-
 /* Exchanges the counts of the active accounts for those of the new ones. */
 static void set_classes(struct store_meta *meta, const struct store_class *classes, unsigned n)
 {
@@ -291,65 +290,137 @@ static void set_classes(struct store_meta *meta, const struct store_class *class
     meta->n_classes = n;
 }
 
+/* A part of what was gathered, on its way into the table. */
+struct add {
+    struct store_build *build;
+    const struct gathered *items; /* in order */
+    size_t n;
+    uint64_t seals;     /* made since the last time, also of what came again */
+    unsigned n_classes; /* as they are if this is committed */
+    struct store_class classes[META_MAX_CLASSES];
+};
+
+/* Puts one, over an older one of the same name if need be. */
+static enum auth_status add_one(struct kv_txn *txn, unsigned table, const struct key *key,
+                                const struct gathered *item, struct store_meta *counts)
+{
+    const struct slice place = slice_of(item->place, sizeof item->place);
+    const struct slice value = slice_of(item->value, item->n);
+    uint8_t bytes[KV_MAX_VALUE];
+    struct record old;
+    size_t n = 0;
+    bool exists = false;
+    enum auth_status status = kv_put_new(txn, table, place, value, &exists);
+
+    if (status != AUTH_OK || !exists) {
+        meta_recount(counts, NULL, &item->class);
+        return status;
+    }
+    status = kv_get(txn, table, place, bytes, &n, &exists);
+    if (status == AUTH_OK) {
+        status = account_open(key, place, slice_of(bytes, n), &old);
+    }
+    if (status == AUTH_OK) {
+        struct store_class class = meta_class_of(&old.verifiers);
+
+        meta_recount(counts, &class, &item->class);
+        crypto_wipe(&old, sizeof old);
+        status = kv_put(txn, table, place, value);
+    }
+    return status;
+}
+
 static enum auth_status add_run(struct kv_txn *txn, void *ctx)
 {
     struct add *add = ctx;
-    struct writing *writing = &add->batch.writing;
-    struct store_meta *meta = &writing->meta;
-    struct store_class active[META_MAX_CLASSES];
+    const struct store_build *build = add->build;
+    struct store_meta meta;
+    struct store_meta counts = {.format = 0};
+    const struct key *key = NULL;
+    unsigned table = 0;
+    enum auth_status status = store_job_check(add->build, txn, &meta, &key, &table);
 
-    writing->txn = txn;
-    writing->mirror.kind = MIRROR_NONE;
-    enum auth_status status =
-        store_job_check(add->build, txn, meta, &writing->key, &writing->table);
-    if (status == AUTH_OK && writing->key != add->build->key) {
+    if (status == AUTH_OK && key != build->key) {
         status = AUTH_INTERNAL;
     }
-    if (status != AUTH_OK) {
-        return status;
+    set_classes(&counts, build->classes, build->n_classes);
+    for (size_t i = 0; status == AUTH_OK && i < add->n; i++) {
+        status = add_one(txn, table, key, &add->items[i], &counts);
     }
-    unsigned n_active = meta->n_classes;
-    memcpy(active, meta->classes, sizeof active);
-    set_classes(meta, add->build->classes, add->build->n_classes);
-    status = store_batch_put(&add->batch);
-    add->n_classes = meta->n_classes;
-    memcpy(add->classes, meta->classes, sizeof add->classes);
-    set_classes(meta, active, n_active);
-    return status == AUTH_OK ? store_meta_write(txn, writing->key, meta) : status;
+    if (status == AUTH_OK) {
+        add->n_classes = counts.n_classes;
+        memcpy(add->classes, counts.classes, sizeof add->classes);
+        meta.seals += add->seals;
+        status = store_meta_write(txn, key, &meta);
+    }
+    crypto_wipe(&meta, sizeof meta);
+    return status;
+}
+
+enum auth_status store_build_settle(struct store_build *build, struct detail *detail)
+{
+    struct add add = {.build = build, .seals = build->gather.n};
+    const struct gathered *items = gather_in_order(&build->gather);
+    const size_t all = build->gather.n;
+    enum auth_status status = AUTH_OK;
+
+    for (size_t at = 0; status == AUTH_OK && at < all; at += add.n) {
+        add.items = items + at;
+        add.n = all - at < ADD_BATCH ? all - at : ADD_BATCH;
+        status = kv_write(build->store->kv, KV_SHARED, add_run, &add, detail);
+        if (status == AUTH_OK) {
+            add.seals = 0;
+            build->n_classes = add.n_classes;
+            memcpy(build->classes, add.classes, sizeof build->classes);
+        }
+    }
+    gather_clear(&build->gather);
+    return status;
+}
+
+/* What is ready, or made so now. */
+static enum auth_status gather_one(struct store_build *build, const struct record *given,
+                                   const struct store_sealed *sealed, struct detail *detail)
+{
+    const struct store_class class = meta_class_of(&given->verifiers);
+    struct store_sealed own;
+    struct record record;
+
+    if (sealed != NULL && sealed->key == build->key) {
+        return gather_add(&build->gather, sealed, &class);
+    }
+    record = *given;
+    store_sealed_init(&own);
+    enum auth_status status = store_seal(build->key, &record, &own);
+    if (status == AUTH_OK) {
+        status = gather_add(&build->gather, &own, &class);
+    } else {
+        status = store_explain_unstorable(&given->who, status, detail);
+    }
+    store_sealed_release(&own);
+    crypto_wipe(&record, sizeof record);
+    return status;
 }
 
 enum auth_status store_build_add(struct store_build *build, const struct record *records,
-                                 const struct store_sealed *sealed, size_t n, size_t *ret_new,
-                                 struct detail *detail)
+                                 const struct store_sealed *sealed, size_t n, struct detail *detail)
 {
-    struct add *add = calloc(1, sizeof *add);
+    const size_t before = build->gather.n;
+    enum auth_status status = AUTH_OK;
 
-    if (add == NULL) {
-        return AUTH_NO_MEMORY;
+    for (size_t i = 0; status == AUTH_OK && i < n; i++) {
+        status = gather_one(build, &records[i], sealed == NULL ? NULL : &sealed[i], detail);
     }
-    add->build = build;
-    enum auth_status status = store_batch_init(&add->batch, build->store, records, n);
-    add->batch.sealed = sealed;
-    add->batch.whole = true; /* the later record of a name counts */
-    if (status == AUTH_OK && n > 0) {
-        status = kv_write(build->store->kv, KV_SHARED, add_run, add, detail);
+    if (status != AUTH_OK) {
+        gather_cut(&build->gather, before);
+        return status;
     }
-    if (status == AUTH_OK && n > 0) {
-        build->n_classes = add->n_classes;
-        memcpy(build->classes, add->classes, sizeof build->classes);
-    }
-    if (status == AUTH_OK && ret_new != NULL) {
-        *ret_new = add->batch.n_new;
-    }
-    store_batch_release(&add->batch);
-    crypto_wipe(add, sizeof *add);
-    free(add);
-    return status;
+    return build->gather.bytes < GATHER_BYTES ? AUTH_OK : store_build_settle(build, detail);
 }
 
 uint64_t store_build_accounts(const struct store_build *build)
 {
-    uint64_t n = 0;
+    uint64_t n = build->gather.n;
 
     for (unsigned i = 0; i < build->n_classes; i++) {
         n += build->classes[i].count;
@@ -395,8 +466,11 @@ static enum auth_status finish_run(struct kv_txn *txn, void *ctx)
 
 enum auth_status store_build_finish(struct store_build *build, struct detail *detail)
 {
-    enum auth_status status = kv_write(build->store->kv, KV_SHARED, finish_run, build, detail);
+    enum auth_status status = store_build_settle(build, detail);
 
+    if (status == AUTH_OK) {
+        status = kv_write(build->store->kv, KV_SHARED, finish_run, build, detail);
+    }
     /* Once the new generation is active, sweeping up is a kindness: the next writer does it too. */
     if (store_job_end(build, NULL) != AUTH_OK && status == AUTH_OK) {
         status = AUTH_OK;

@@ -27,16 +27,23 @@ MUST_USE enum auth_status store_build_begin(struct store *store, struct store_bu
                                             struct detail *detail);
 
 /*
- * Puts accounts into it, in one transaction that is on the disk when this returns; a name that
- * came before is replaced. As store_write_batch(), but of the active accounts nothing is taken
- * over: what a record does not say is lost. sealed: what is ready of each record, or NULL. Any n;
- * a few hundred to ten thousand are fast.
+ * Adds accounts; a name that came before is replaced. As store_write_batch(), but of the active
+ * accounts nothing is taken over: what a record does not say is lost. sealed: what is ready of each
+ * record, or NULL. All or nothing of one call.
+ *
+ * They are gathered, up to 256 MiB, and written in the order of their keys. AUTH_BAD_NAME,
+ * AUTH_MALFORMED, AUTH_TOO_LONG for what cannot be stored; the build can be gone on with then.
+ * After any other error it can only be abandoned.
  */
 MUST_USE enum auth_status store_build_add(struct store_build *build, const struct record *records,
                                           const struct store_sealed *sealed, size_t n,
-                                          size_t *ret_new, struct detail *detail);
+                                          struct detail *detail);
 
-/* The accounts in it so far. */
+/* Writes what is gathered: it is on the disk when this returns. */
+MUST_USE enum auth_status store_build_settle(struct store_build *build, struct detail *detail);
+
+/* The accounts in it so far; a name that is repeated counts once only after store_build_settle().
+ */
 uint64_t store_build_accounts(const struct store_build *build);
 
 /* Makes it the active one, frees build, and empties what was active before. */

@@ -6,8 +6,9 @@
 #ifndef SASL_LMDB_STORE_JOB_H
 #define SASL_LMDB_STORE_JOB_H
 
-#include "store/store_batch.h"
+#include "store/gather.h"
 #include "store/store_generation.h"
+#include "store/store_writing.h"
 
 /* What a description takes from elsewhere when a restore becomes active. */
 struct store_heritage {
@@ -21,7 +22,8 @@ struct store_build {
     const struct key *key; /* of the new generation */
     uint32_t from_key_id;  /* JOB_REKEY: the key that was active when this was decided on */
     bool begun;
-    unsigned n_classes; /* of the accounts in it */
+    struct gather gather; /* added, but not in the table yet */
+    unsigned n_classes;   /* of the accounts in it */
     struct store_class classes[META_MAX_CLASSES];
     bool have_heritage;
     struct store_heritage heritage;

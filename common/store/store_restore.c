@@ -129,7 +129,7 @@ static enum auth_status take_head(struct restore *restore, struct store_heritage
 static enum auth_status flush(struct restore *restore)
 {
     enum auth_status status =
-        store_build_add(restore->build, restore->records, NULL, restore->n, NULL, restore->detail);
+        store_build_add(restore->build, restore->records, NULL, restore->n, restore->detail);
 
     restore->n = 0;
     if (status == AUTH_OK && restore->watch != NULL) {
@@ -224,6 +224,9 @@ static enum auth_status load(struct restore *restore, uint64_t *ret_accounts)
         restore->build->heritage = heritage;
         restore->build->have_heritage = true;
         status = take_all(restore);
+        if (status == AUTH_OK) {
+            status = store_build_settle(restore->build, restore->detail);
+        }
         if (status == AUTH_OK) {
             *ret_accounts = store_build_accounts(restore->build);
             status = store_build_finish(restore->build, restore->detail);

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/crypto.h"
-#include "store/store_batch.h"
+#include "store/store_writing.h"
 
 enum auth_status store_account_read(struct kv_txn *txn, unsigned table, const struct key *key,
                                     const uint8_t place[ACCOUNT_KEY], const struct identity *who,

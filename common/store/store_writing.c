@@ -265,3 +265,13 @@ enum auth_status writing_end(struct writing *writing)
     return status == AUTH_OK ? store_meta_write(writing->txn, writing->key, &writing->meta)
                              : status;
 }
+
+enum auth_status store_explain_unstorable(const struct identity *who, enum auth_status status,
+                                          struct detail *detail)
+{
+    if (status == AUTH_BAD_NAME || status == AUTH_MALFORMED || status == AUTH_TOO_LONG) {
+        status = detail_set(detail, status, "the record of %s@%s cannot be stored: %s", who->user,
+                            who->realm, auth_status_text(status));
+    }
+    return status;
+}

@@ -91,4 +91,8 @@ MUST_USE enum auth_status store_record_put(struct kv_txn *txn, unsigned table,
                                            const struct key *key, const uint8_t place[ACCOUNT_KEY],
                                            const struct record *record);
 
+/* The same status; for a record that cannot be stored, with a detail that says whose it is. */
+enum auth_status store_explain_unstorable(const struct identity *who, enum auth_status status,
+                                          struct detail *detail);
+
 #endif

@@ -136,8 +136,7 @@ static void replace_by_generation(struct scene *scene, unsigned round)
             (void)snprintf(name, sizeof name, "user%u", first + i);
             records[i] = fixture_record(name, "example.org", (uint8_t)round);
         }
-        assert_status(scene->f,
-                      store_build_add(build, records, NULL, BATCH, NULL, &scene->f->detail),
+        assert_status(scene->f, store_build_add(build, records, NULL, BATCH, &scene->f->detail),
                       AUTH_OK);
     }
     free(records);
