@@ -14,15 +14,16 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 REALM = "bench.test"
 SIZES = [1_000, 100_000, 1_000_000]
 LONG_SIZE = 10_000_000
-READY = 200_000  # accounts of the import with verifiers
-PASSWORDS = 1_500
+READY = 1_000_000  # accounts of the import with verifiers
+PASSWORDS = 6_000
 SESSIONS = 100
 SMTPD_ROUNDS = 9
 
 
-def bench_server(args, mech, count, users, plugins, options):
+def bench_server(args, mech, count, users, plugins, options, again=False):
     """One run of the C part; its JSON."""
     command = [os.path.join(args.build, "tests/bench/bench_server"), mech, str(count), str(users)]
+    command += ["again"] if again else []
     for name, value in options.items():
         command += ["-o", f"{name}={value}"]
     done = subprocess.run(command, env=dict(os.environ, SASL_PATH=plugins), text=True,
@@ -36,6 +37,7 @@ class Store:
     """One of our stores; accounts u0, u1 ... share the verifiers of the first."""
 
     def __init__(self, args, path, *options):
+        self.path = path
         self.base = [os.path.join(args.build, "bin/sasl-lmdb"), "-f", path, "-k", path + ".key"]
         self.options = {"auxprop_plugin": "lmdb", "lmdb_path": path, "lmdb_keyfile": path + ".key"}
         self.run("init", *options)
@@ -51,10 +53,10 @@ class Store:
                          *(["--legacy"] if form == "jsonl" else [])).splitlines()
         return next(line for line in lines if "u0" in line)
 
-    def fill(self, form, line, first, last):
+    def fill(self, form, line, first, last, *options):
         """Imports u<first> .. u<last-1>; seconds of wall clock and of all processors."""
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        with subprocess.Popen(self.base + ["import", "--format", form, "-"], text=True,
+        with subprocess.Popen(self.base + ["import", *options, "--format", form, "-"], text=True,
                               stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
             head, tail = line.split("u0", 1)
             for at in range(first, last, 1000):
@@ -68,22 +70,44 @@ class Store:
                 "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
 
 
+def timed(store, *arguments, **keywords):
+    start = time.monotonic()
+    subprocess.run(store.base + list(arguments), check=True, stdout=subprocess.DEVNULL, **keywords)
+    return time.monotonic() - start
+
+
+def verbs(store):
+    """What a verb takes that reads everything."""
+    backup = store.path + ".backup"
+    result = {"bytes": os.path.getsize(store.path), "list": timed(store, "list"),
+              "check": timed(store, "check"), "backup": timed(store, "backup", backup)}
+    os.unlink(backup)
+    return result
+
+
 def sizes(args, sets):
-    """A whole exchange among more and more accounts, in turn."""
+    """A whole exchange among more and more accounts, in turn; and what is done to so many."""
     rows = {}
     stores = {}
+    about = {}
     for size in SIZES + ([LONG_SIZE] if args.long else []):
         store = Store(args, os.path.join(sets.work, f"size-{size}.mdb"),
                       "--verifiers", "scram-sha-256,cram-md5")
-        store.fill("jsonl", store.line("jsonl"), 1, size)
+        loaded = store.fill("jsonl", store.line("jsonl"), 0, size, "--replace")
         stores[size] = store
+        about[str(size)] = {"import": loaded["seconds"], **verbs(store)}
     for _ in range(args.rounds):
-        for mech in ("CRAM-MD5", "SCRAM-SHA-256"):
+        for name, mech, again in (("CRAM-MD5", "CRAM-MD5", True),
+                                  ("SCRAM-SHA-256", "SCRAM-SHA-256", True),
+                                  ("CRAM-MD5, at first", "CRAM-MD5", False)):
+            count = 20000 if mech == "CRAM-MD5" else 3000  # the client's PBKDF2 takes its time
             for size, store in stores.items():
-                value = bench_server(args, mech, 20000, size, sets.ours, store.options)
-                rows.setdefault(mech, {}).setdefault(str(size), []).append(value["middle_us"])
-    return {mech: {size: statistics.median(values) for size, values in row.items()}
-            for mech, row in rows.items()}
+                value = bench_server(args, mech, count, size, sets.ours, store.options, again)
+                rows.setdefault(name, {}).setdefault(str(size), []).append(value["middle_us"])
+                about[str(size)].update((key, value[key]) for key in ("resident_kb", "private_kb"))
+    return {"exchanges": {mech: {size: statistics.median(values) for size, values in row.items()}
+                          for mech, row in rows.items()},
+            "stores": about}
 
 
 def memory(args, sets):
@@ -98,14 +122,20 @@ def memory(args, sets):
 
 def imports(args, sets):
     result = {}
-    for name, form, options in (
-        ("jsonl, all verifiers", "jsonl", ()),
-        ("jsonl, SCRAM-SHA-256", "jsonl", ("--verifiers", "scram-sha-256")),
-        ("dovecot, SCRAM-SHA-256", "dovecot", ("--verifiers", "scram-sha-256")),
+    scram = ("--verifiers", "scram-sha-256")
+    for name, form, settings, options in (
+        ("jsonl, all verifiers", "jsonl", (), ()),
+        ("jsonl, SCRAM-SHA-256", "jsonl", scram, ()),
+        ("dovecot, SCRAM-SHA-256", "dovecot", scram, ()),
+        ("jsonl, all verifiers, --replace", "jsonl", (), ("--replace",)),
+        ("jsonl, SCRAM-SHA-256, --replace", "jsonl", scram, ("--replace",)),
+        ("dovecot, SCRAM-SHA-256, --replace", "dovecot", scram, ("--replace",)),
     ):
-        path = os.path.join(sets.work, f"import-{len(result)}.mdb")
-        store = Store(args, path, *options)
-        result[name] = store.fill(form, store.line(form), 1, READY)
+        path = os.path.join(sets.work, "import.mdb")
+        store = Store(args, path, *settings)
+        result[name] = store.fill(form, store.line(form), 0 if options else 1, READY, *options)
+        for suffix in ("", "-lock", ".key"):
+            os.unlink(path + suffix)
     derive = bench_server(args, "pbkdf2-sha-256", 100, 10000, sets.ours, {})["middle_us"]
     store = Store(args, os.path.join(sets.work, "import-passwords.mdb"),
                   "--verifiers", "scram-sha-256")
