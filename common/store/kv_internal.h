@@ -59,6 +59,7 @@ struct kv_txn {
     struct MDB_txn *mdb;
     struct detail *detail;
     enum kv_need need;
+    uint64_t moment; /* the number of the last commit it sees */
     size_t map_size; /* when it was full */
     uint64_t file_size;
     char wanted[KV_MAX_NAME + 1];

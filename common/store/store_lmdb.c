@@ -253,6 +253,9 @@ enum auth_status lmdb_open_table(struct kv_txn *txn)
     } else {
         mdb_txn_abort(own.mdb);
     }
+    if ((rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) && own.moment != txn->moment) {
+        return AUTH_OK; /* it was there: whoever asked looks again and finds what is there now */
+    }
     if (rc == MDB_NOTFOUND || rc == MDB_INCOMPATIBLE) {
         return detail_set(txn->detail, txn->if_missing, "store %s has no table \"%s\"", env->path,
                           txn->wanted);
@@ -349,6 +352,9 @@ enum auth_status lmdb_begin(struct kv_txn *txn, bool write)
     if (rc == MDB_PANIC) {
         atomic_store(&env->is_broken, true);
         return need(txn, KV_OPEN);
+    }
+    if (rc == 0) {
+        txn->moment = mdb_txn_id(txn->mdb) - (write ? 1 : 0);
     }
     status = rc == 0 ? check_extent(txn) : explain(env, rc, txn->detail);
     if (status != AUTH_OK && rc == 0) {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/kv.h"
 #include "store/store_check.h"
 #include "store/store_generation.h"
 #include "store_scene.h"
@@ -268,6 +269,71 @@ static void others_wait_for_a_build_and_outlive_it(void **state)
     scene_end(&scene);
 }
 
+struct swap {
+    struct scene *scene;
+    struct kv_env *kv;
+    const char *made;
+    const char *dropped; /* NULL: none */
+    unsigned runs;
+};
+
+static enum auth_status swap_run(struct kv_txn *txn, void *ctx)
+{
+    const struct swap *swap = ctx;
+    unsigned table = 0;
+    enum auth_status status = kv_make_table(txn, swap->made, &table);
+
+    return status == AUTH_OK && swap->dropped != NULL ? kv_drop_table(txn, swap->dropped) : status;
+}
+
+/* In another process, whose handles this one does not share. */
+static void swap_tables(void *ctx)
+{
+    struct swap *swap = ctx;
+
+    _exit(kv_write(swap->kv, KV_ALONE, swap_run, swap, NULL) == AUTH_OK ? 0 : 53);
+}
+
+/* Wants a table that goes at this very moment; then, when it is run again, the one that came. */
+static enum auth_status look_for_it(struct kv_txn *txn, void *ctx)
+{
+    struct swap *swap = ctx;
+    unsigned table = 0;
+
+    if (swap->runs++ == 0) {
+        swap->made = "two";
+        swap->dropped = "one";
+        assert_int_equal(finish(start(swap_tables, swap)), 0);
+        return kv_table(txn, "one", AUTH_STORE_DAMAGED, &table);
+    }
+    return kv_table(txn, "two", AUTH_STORE_DAMAGED, &table);
+}
+
+static enum auth_status look_for_what_is_gone(struct kv_txn *txn, void *ctx)
+{
+    unsigned table = 0;
+
+    (void)ctx;
+    return kv_table(txn, "one", AUTH_STORE_DAMAGED, &table);
+}
+
+/* A server's first lookup may just have begun when the generation it sees goes. */
+static void a_table_goes_while_it_is_opened(void **state)
+{
+    struct scene scene = scene_begin(state, true);
+    const struct kv_options options = {.writable = true};
+    struct swap swap = {.scene = &scene, .made = "one"};
+
+    assert_status(scene.f, kv_open(scene.f->path, &options, &swap.kv, &scene.f->detail), AUTH_OK);
+    assert_int_equal(finish(start(swap_tables, &swap)), 0);
+    assert_status(scene.f, kv_read(swap.kv, look_for_it, &swap, &scene.f->detail), AUTH_OK);
+    assert_true(swap.runs > 1);
+    assert_status(scene.f, kv_read(swap.kv, look_for_what_is_gone, NULL, &scene.f->detail),
+                  AUTH_STORE_DAMAGED);
+    kv_close(swap.kv);
+    scene_end(&scene);
+}
+
 static void one_process_builds_one_at_a_time(void **state)
 {
     struct scene scene = scene_begin(state, true);
@@ -326,6 +392,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_bad_record_leaves_the_build_usable, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(others_wait_for_a_build_and_outlive_it, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_table_goes_while_it_is_opened, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(one_process_builds_one_at_a_time, fixture_setup,
                                         fixture_teardown),
