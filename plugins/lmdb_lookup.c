@@ -341,6 +341,7 @@ static void set_ticket_target(struct lookup *l, const char *name)
         buf_put_str(&text, none);
     }
     set_text(l, name, &text);
+    buf_release(&text);
 }
 
 static void set_property(struct lookup *l, const char *name, enum wanted bit)
