@@ -184,6 +184,12 @@ static int ask_and_probe(struct probe *probe)
     buf_init(&password, IDENTITY_MAX_PASSWORD);
     if (probe->user != NULL) {
         enum auth_status status = prompt_password("Password: ", &password, &detail);
+        if (status == AUTH_OK && password.n > 0 && password.p[password.n - 1] == '\r') {
+            /* SASLprep lets nobody send it, so that every login would fail. */
+            status =
+                detail_set(&detail, AUTH_BAD_PASSWORD,
+                           "it ends in a carriage return: end the line with a line feed alone");
+        }
         if (status != AUTH_OK) {
             code = tool_exit_code(tool_report(probe->tool, status, &detail, "password"));
             goto out;

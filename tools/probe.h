@@ -34,8 +34,9 @@ struct probe {
     unsigned timeout; /* seconds */
     const char *from; /* foreign addresses */
     const char *to;
-    bool first_done; /* the first connection has been reported */
-    bool secure;     /* under TLS */
+    bool first_done;   /* the first connection has been reported */
+    bool secure;       /* under TLS */
+    const char *stage; /* what the connection is used for now, for whoever reads that it failed */
 };
 
 /*
@@ -45,9 +46,12 @@ struct probe {
 MUST_USE enum auth_status probe_session(struct probe *probe, struct probe_smtp *smtp,
                                         struct probe_offer *ret);
 
-/* Says that the connection failed; returns status. */
-enum auth_status probe_network_error(const struct probe *probe, enum auth_status status,
+/* Says that the connection failed, and at which stage; returns status. */
+enum auth_status probe_network_error(struct probe *probe, enum auth_status status,
                                      const struct detail *detail);
+
+/* What the code of a refused login means, in words. */
+const char *probe_refusal(int code);
 
 /* True if a password may go with this mechanism: a plain one needs TLS, or --tls none. */
 bool probe_may_send(const struct probe *probe, const char *mechanism);

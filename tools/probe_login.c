@@ -156,12 +156,49 @@ struct way {
     bool initial;
 };
 
+/* RFC 4954 4 and 6, RFC 5321 4.2.3. */
+const char *probe_refusal(int code)
+{
+    static const struct {
+        int code;
+        const char *meaning;
+    } known[] = {
+        {421, "the server ends the session: it is going down, or has had enough of this client"},
+        {432, "the server wants the password to be changed first"},
+        {454,
+         "the server could not check it now: its store, saslauthd or directory does not answer; "
+         "its log says which"},
+        {500, "the server does not know AUTH here, or finds the line too long"},
+        {501, "the server could not read the client's message"},
+        {502, "the server does not know AUTH here"},
+        {503, "the server does not allow AUTH here"},
+        {504, "the server offers the mechanism and does not have it"},
+        {530, "the server wants TLS first"},
+        {534, "the mechanism is too weak for this user"},
+        {535, "the server does not take this user name with this password; its log says why"},
+        {538, "the server wants TLS first"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (known[i].code == code) {
+            return known[i].meaning;
+        }
+    }
+    return code < SMTP_PERMANENT ? "the server refuses for now" : "the server refuses";
+}
+
 static void report_login(struct probe *probe, const struct way *way, enum auth_status status,
-                         const char *reply)
+                         const char *reply, int code)
 {
     const char *comma = *way->name != '\0' ? ", " : "";
-    probe_report_login(&probe->report, way->mechanism, way->name, status == AUTH_OK, reply);
-    if (status != AUTH_OK) {
+    /* AUTH_BAD_SERVER: reply is our own sentence already. */
+    const char *reason = status == AUTH_OK               ? ""
+                         : status == AUTH_WRONG_PASSWORD ? probe_refusal(code)
+                                                         : reply;
+    probe_report_login(&probe->report, way->mechanism, way->name, status == AUTH_OK, reply, reason);
+    if (status == AUTH_WRONG_PASSWORD) {
+        probe_report_problem(&probe->report, "login-failed", "%s%s%s: %s: %s", way->mechanism,
+                             comma, way->name, reason, reply);
+    } else if (status != AUTH_OK) {
         probe_report_problem(&probe->report, "login-failed", "%s%s%s: %s", way->mechanism, comma,
                              way->name, reply);
     }
@@ -182,6 +219,7 @@ static enum auth_status login(struct probe *probe, const struct way *way)
                           way->mechanism);
         goto out;
     }
+    probe->stage = "AUTH";
     probe_report_step(&probe->report, "login with %s%s%s", way->mechanism,
                       *way->name != '\0' ? ", " : "", way->name);
     struct probe_account account = {
@@ -201,7 +239,8 @@ static enum auth_status login(struct probe *probe, const struct way *way)
     } else if (status == AUTH_OK || status == AUTH_WRONG_PASSWORD || status == AUTH_BAD_SERVER) {
         report_login(probe, way, status,
                      status == AUTH_BAD_SERVER ? detail_text(&detail, status)
-                                               : probe_smtp_shown(&smtp));
+                                               : probe_smtp_shown(&smtp),
+                     smtp.code);
         status = AUTH_OK;
     } else {
         status = probe_network_error(probe, status, &detail);
@@ -218,6 +257,7 @@ static enum auth_status login_prompts(struct probe *probe)
     struct probe_offer offer;
     enum auth_status status = probe_session(probe, &smtp, &offer);
     if (status == AUTH_OK && probe_may_send(probe, "LOGIN")) {
+        probe->stage = "the prompts of LOGIN";
         probe_report_step(&probe->report, "the prompts of LOGIN");
         status = check_prompts(probe, &smtp);
     }

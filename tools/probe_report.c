@@ -107,13 +107,13 @@ void probe_report_offer(struct probe_report *report, const char *tls, const char
 }
 
 void probe_report_login(struct probe_report *report, const char *mechanism, const char *way,
-                        bool good, const char *reply)
+                        bool good, const char *reply, const char *reason)
 {
     struct buf escaped;
     escape(report, &escaped, slice_str(reply));
     keep(report, report->logins,
-         json_pack("{s:s, s:s, s:b, s:s}", "mechanism", mechanism, "way", way, "ok", good, "reply",
-                   buf_text(&escaped)));
+         json_pack("{s:s, s:s, s:b, s:s, s:s}", "mechanism", mechanism, "way", way, "ok", good,
+                   "reply", buf_text(&escaped), "reason", reason));
     if (!report->tool->json) {
         printf("login with %s%s%s: %s: %s\n", mechanism, *way != '\0' ? ", " : "", way,
                good ? "ok" : "FAILED", buf_text(&escaped));
@@ -165,6 +165,16 @@ void probe_report_note(struct probe_report *report, const char *format, ...)
     if (!report->tool->json) {
         printf("note: %s\n", buf_text(&escaped));
     }
+    buf_release(&escaped);
+}
+
+void probe_report_failed(struct probe_report *report, const char *why)
+{
+    struct buf escaped;
+    escape(report, &escaped, slice_str(why));
+    report->lost =
+        json_object_set_new(report->root, "error", json_string(buf_text(&escaped))) != 0 ||
+        report->lost;
     buf_release(&escaped);
 }
 

@@ -40,9 +40,14 @@ void probe_report_line(struct probe_report *report, char side, struct slice line
 /* What EHLO offered: mechanisms separated by spaces; tls is "" in the clear. */
 void probe_report_offer(struct probe_report *report, const char *tls, const char *mechanisms,
                         bool starttls);
-/* A login: right or not, and the server's last reply (or why there was none). */
+/*
+ * A login: right or not, the server's last reply (or why there was none), and what that means where
+ * it is not right.
+ */
 void probe_report_login(struct probe_report *report, const char *mechanism, const char *way,
-                        bool good, const char *reply);
+                        bool good, const char *reply, const char *reason);
+/* Why the probe could not end; it is said on standard error, too. */
+void probe_report_failed(struct probe_report *report, const char *why);
 /* A relay test: refused or not. */
 void probe_report_relay(struct probe_report *report, const char *when, bool refused,
                         const char *reply);

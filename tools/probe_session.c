@@ -8,10 +8,18 @@ enum { NAMES_MAX = PROBE_MECHANISMS * (PROBE_MECHANISM_SIZE + 1), TLS_NAME_MAX =
 
 static const char implicit_port[] = "465";
 
-enum auth_status probe_network_error(const struct probe *probe, enum auth_status status,
+enum auth_status probe_network_error(struct probe *probe, enum auth_status status,
                                      const struct detail *detail)
 {
-    return tool_report(probe->tool, status, detail, "%s port %s", probe->host, probe->port);
+    struct detail whole = {.text = ""};
+    const char *why = detail_text(detail, status);
+    if (probe->stage == NULL) {
+        (void)detail_set(&whole, status, "%s", why);
+    } else {
+        (void)detail_set(&whole, status, "%s (at %s)", why, probe->stage);
+    }
+    probe_report_failed(&probe->report, whole.text);
+    return tool_report(probe->tool, status, &whole, "%s port %s", probe->host, probe->port);
 }
 
 static bool is_plain(const char *mechanism)
@@ -44,6 +52,12 @@ static void report_offer(struct probe *probe, const struct probe_smtp *smtp,
         probe_tls_describe(smtp->link.tls, &tls);
     }
     probe_report_offer(&probe->report, buf_text(&tls), buf_text(&names), offer->starttls);
+    if (offer->n_mechanisms > 0 && offer->only_old_form) {
+        probe_report_problem(
+            &probe->report, "auth-old-form",
+            "AUTH is offered in the form of before RFC 2554 only (\"AUTH=\"), which "
+            "most mail programs do not look for");
+    }
     if (exposed && smtp->link.tls == NULL) {
         probe_report_problem(&probe->report, "plain-without-tls",
                              "PLAIN or LOGIN is offered without TLS: passwords cross the network "
@@ -62,6 +76,7 @@ static enum auth_status secure(struct probe *probe, struct probe_smtp *smtp, str
                              "bytes in the clear stand between the answer to STARTTLS and TLS");
         return AUTH_BAD_SERVER;
     }
+    probe->stage = "the TLS handshake";
     status = probe_link_secure(&smtp->link, &probe->tls, probe_deadline(smtp->timeout), detail);
     if (status == AUTH_BAD_SERVER) {
         probe_report_problem(&probe->report, "certificate",
@@ -79,23 +94,29 @@ static enum auth_status starttls(struct probe *probe, struct probe_smtp *smtp,
     enum auth_status status = AUTH_INTERNAL;
     if (!offer->starttls) {
         if (!probe->first_done) {
-            probe_report_problem(&probe->report, "no-starttls", "STARTTLS is not offered");
+            probe_report_problem(&probe->report, "no-starttls",
+                                 "STARTTLS is not offered: the server has no TLS here, or somebody "
+                                 "on the way takes the offer out");
         }
         return probe->mode == PROBE_TLS_STARTTLS ? AUTH_BAD_SERVER : AUTH_OK;
     }
+    probe->stage = "STARTTLS";
     status = probe_smtp_command(smtp, "STARTTLS", detail);
     if (status != AUTH_OK) {
         return probe_network_error(probe, status, detail);
     }
     if (smtp->code != SMTP_READY) {
         probe_report_problem(&probe->report, "starttls-refused",
-                             "STARTTLS is offered and then refused: %s", probe_smtp_shown(smtp));
+                             "STARTTLS is offered and then refused (is the certificate there, and "
+                             "readable for the server?): %s",
+                             probe_smtp_shown(smtp));
         return AUTH_BAD_SERVER;
     }
     status = secure(probe, smtp, detail);
     if (status != AUTH_OK) {
         return status;
     }
+    probe->stage = "EHLO under TLS";
     status = probe_smtp_hello(smtp, offer, detail);
     if (status != AUTH_OK) {
         return probe_network_error(probe, status, detail);
@@ -113,12 +134,14 @@ static bool starts_with_tls(const struct probe *probe)
 static enum auth_status greet(struct probe *probe, struct probe_smtp *smtp,
                               struct probe_offer *offer, struct detail *detail)
 {
+    probe->stage = "the greeting";
     enum auth_status status = probe_smtp_reply(smtp, detail);
     if (status == AUTH_OK && smtp->code != SMTP_READY) {
         status = detail_set(detail, AUTH_UNAVAILABLE, "the server refuses to talk: %s",
                             probe_smtp_shown(smtp));
     }
     if (status == AUTH_OK) {
+        probe->stage = "EHLO";
         status = probe_smtp_hello(smtp, offer, detail);
     }
     if (status != AUTH_OK) {
@@ -138,6 +161,7 @@ enum auth_status probe_session(struct probe *probe, struct probe_smtp *smtp,
     smtp->quiet = probe->first_done;
     smtp->password = probe->password;
     *ret = (struct probe_offer){.starttls = false};
+    probe->stage = NULL;
     enum auth_status status = probe_smtp_open(smtp, probe->host, probe->port, &detail);
     if (status != AUTH_OK) {
         return probe_network_error(probe, status, &detail);

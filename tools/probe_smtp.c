@@ -206,7 +206,7 @@ enum auth_status probe_smtp_challenge(const struct probe_smtp *smtp, struct buf 
     if (!slice_take_until(&text, '\n', &line) || text.n != 0 ||
         crypto_base64_take(line, room, PROBE_LINE_MAX, &n) != AUTH_OK) {
         buf_clear(ret);
-        return detail_set(detail, AUTH_MALFORMED, "a challenge that is not base64");
+        return detail_set(detail, AUTH_MALFORMED, "the server's challenge is not base64");
     }
     buf_truncate(ret, n);
     return AUTH_OK;
@@ -251,6 +251,7 @@ static void take_capability(struct probe_offer *offer, struct slice line)
         !slice_take_byte(&rest, &separator) || (separator != ' ' && separator != '=')) {
         return;
     }
+    offer->only_old_form = separator == '=' && (offer->n_mechanisms == 0 || offer->only_old_form);
     while (rest.n > 0 && offer->n_mechanisms < PROBE_MECHANISMS) {
         slice_take_run(&rest, ' ', &name);
         take_mechanism(offer, name);

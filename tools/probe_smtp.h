@@ -39,6 +39,7 @@ struct probe_offer {
     bool starttls;
     char mechanisms[PROBE_MECHANISMS][PROBE_MECHANISM_SIZE];
     size_t n_mechanisms;
+    bool only_old_form; /* "AUTH=PLAIN", and no "AUTH PLAIN" */
 };
 
 struct probe_smtp {

@@ -35,6 +35,30 @@ static enum auth_status failure(struct detail *detail, const char *what, int cod
                       reason != NULL ? reason : "the server closed the connection");
 }
 
+/* What a handshake can fail with before there is a certificate to judge. */
+static enum auth_status handshake_failure(struct detail *detail, int code)
+{
+    switch (ERR_GET_REASON(ERR_peek_last_error())) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+        return detail_set(detail, AUTH_UNAVAILABLE,
+                          "TLS handshake: the server answers in the clear; perhaps this port wants "
+                          "--tls starttls");
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+        return detail_set(detail, AUTH_UNAVAILABLE,
+                          "TLS handshake: the server has neither TLS 1.2 nor 1.3, which current "
+                          "mail programs want");
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+    case SSL_R_NO_CIPHERS_AVAILABLE:
+        return detail_set(detail, AUTH_UNAVAILABLE,
+                          "TLS handshake: server and client have no cipher in common");
+    default:
+        return failure(detail, "TLS handshake", code);
+    }
+}
+
 static enum auth_status trust(SSL_CTX *context, const struct probe_tls_options *options,
                               struct detail *detail)
 {
@@ -168,7 +192,7 @@ enum auth_status probe_tls_handshake(struct probe_tls *tls, short *ret_wanted,
     if (verdict != X509_V_OK && SSL_get_verify_mode(tls->ssl) != SSL_VERIFY_NONE) {
         return detail_set(detail, AUTH_BAD_SERVER, "%s", X509_verify_cert_error_string(verdict));
     }
-    return failure(detail, "TLS handshake", code);
+    return handshake_failure(detail, code);
 }
 
 enum auth_status probe_tls_read(struct probe_tls *tls, uint8_t *ret, size_t cap, size_t *ret_n,

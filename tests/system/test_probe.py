@@ -2,6 +2,7 @@
 """sasl-lmdb probe at a private Postfix, right and wrong in each way, and at strange servers."""
 
 import base64
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -237,8 +238,15 @@ class Fake(threading.Thread):
         if self.tls is not None:
             connection = self.tls.wrap_socket(connection, server_side=True)
             self.unique = connection.get_channel_binding("tls-unique")
+        self.connection = connection
         with connection, connection.makefile("rwb", buffering=0) as file:
             self.handle(self, file)
+
+    def secure(self, file, context, talk):
+        """Goes on under TLS with the connection that a file belongs to."""
+        with context.wrap_socket(self.connection, server_side=True) as connection, \
+                connection.makefile("rwb", buffering=0) as secured:
+            talk(secured)
 
     def __enter__(self):
         self.start()
@@ -293,9 +301,9 @@ class StrangeServerTest(harness.unittest.TestCase):
         self.assertNotIn(self.PASSWORD, result.stdout + result.stderr)
         return result
 
-    def check_failed(self, handle, text, **more):
+    def check_failed(self, handle, text, *options, **more):
         """Exit 3 and one clear line."""
-        result = self.probe(handle, status=FAILED, **more)
+        result = self.probe(handle, *options, status=FAILED, **more)
         self.assertRegex(result.stderr, rf"\Asasl-lmdb: probe: 127\.0\.0\.1 port \d+: {text}.*\n\Z")
         return result
 
@@ -348,7 +356,8 @@ class StrangeServerTest(harness.unittest.TestCase):
         self.assertNotRegex(result.stdout + result.stderr, "[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
     def test_no_tls_where_it_should_be(self):
-        self.check_failed(smtp_server(), "TLS handshake: ", tls="implicit")
+        self.check_failed(smtp_server(), "TLS handshake: the server answers in the clear",
+                          tls="implicit")
 
     def test_refuses_to_talk(self):
         self.check_failed(smtp_server(greeting=b"554 go away\r\n"),
@@ -397,6 +406,158 @@ class StrangeServerTest(harness.unittest.TestCase):
             file.readline()
             file.write(b"454 no\r\n")
         self.check_found(handle, "starttls-refused", tls="auto")
+
+    # What a server does, up to a stage; the words are those of the error.
+    STAGES = ("the greeting", "EHLO", "STARTTLS", "the TLS handshake", "EHLO under TLS", "AUTH",
+              "relaying without a login", "relaying after a failed login")
+
+    def until(self, stage, end):
+        """handle() of a server that is sound until this stage, where end(file) takes over."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.certificate())
+        verbs = {"EHLO": b"250-fake\r\n250-STARTTLS\r\n250 AUTH SCRAM-SHA-256\r\n",
+                 "STARTTLS": b"220 go\r\n", "AUTH": b"535 no\r\n", "MAIL": b"250 ok\r\n",
+                 "RCPT": b"554 no\r\n", "QUIT": b"221 bye\r\n"}
+
+        def talk(file, secured, failed=False):
+            for raw in iter(file.readline, b""):
+                verb = raw.decode().split()[0].upper()
+                now = {"EHLO": "EHLO under TLS" if secured else "EHLO",
+                       "MAIL": "relaying after a failed login" if failed
+                       else "relaying without a login"}.get(verb, verb)
+                if now == stage:
+                    return end(file)
+                file.write(verbs[verb])
+                failed = failed or verb == "AUTH"
+                if verb == "STARTTLS":
+                    return verb
+            return None
+
+        def handle(server, file):
+            if stage == "the greeting":
+                end(file)
+                return
+            file.write(b"220 fake\r\n")
+            if talk(file, False) == "STARTTLS":
+                if stage == "the TLS handshake":
+                    end(file)
+                    return
+                server.secure(file, context, lambda secured: talk(secured, True))
+        return handle
+
+    def test_closes_at_each_stage(self):
+        for stage in self.STAGES:
+            with self.subTest(stage):
+                self.check_failed(self.until(stage, lambda file: None),
+                                  rf".*(closed the connection|eof|reset).* \(at {stage}\)",
+                                  "--insecure", tls="auto")
+
+    def test_stops_answering_at_each_stage(self):
+        """All stages at once: the time has to be long enough for those that do answer."""
+        def stall(stage_and_handle):
+            return self.probe(stage_and_handle[1], "--insecure", "--json", status=FAILED,
+                              tls="auto", timeout=20)
+
+        stages = [(stage, self.until(stage, lambda file: file.readall())) for stage in self.STAGES]
+        with concurrent.futures.ThreadPoolExecutor(len(stages)) as pool:
+            results = list(pool.map(stall, stages))
+        for stage, result in zip(self.STAGES, results):
+            report = json.loads(result.stdout)
+            self.assertEqual((report["complete"], report["ok"]), (False, False))
+            self.assertEqual(report["error"], f"no answer in time (--timeout) (at {stage})")
+
+    def test_says_421_at_each_stage(self):
+        def end(file):
+            file.write(b"421 4.3.2 going down\r\n")
+
+        for stage, status, words in (
+                ("the greeting", FAILED, "refuses to talk: 421 4.3.2 going down"),
+                ("EHLO", FAILED, "EHLO: 421 4.3.2"), ("EHLO under TLS", FAILED, "EHLO: 421 4.3.2"),
+                ("STARTTLS", FOUND, "STARTTLS is offered and then refused"),
+                ("AUTH", FOUND, "SCRAM-SHA-256: the server ends the session"),
+                ("relaying without a login", DONE, "nothing is proved"),
+                ("relaying after a failed login", FOUND, "nothing is proved")):
+            with self.subTest(stage):
+                result = self.probe(self.until(stage, end), "--insecure", tls="auto",
+                                    status=status,
+                                    user=None if stage == "relaying without a login" else "alice")
+                self.assertIn(words, result.stdout + result.stderr)
+
+    def test_refusals_in_words(self):
+        for reply, words in (("535 5.7.8 no", "does not take this user name with this password"),
+                             ("454 4.7.0 later", "could not check it now"),
+                             ("504 5.5.4 what", "offers the mechanism and does not have it"),
+                             ("530 5.7.0 no", "wants TLS first"), ("459 hm", "refuses for now"),
+                             ("599 hm", "the server refuses")):
+            report = self.check_found(smtp_server("CRAM-MD5", says(reply)), "login-failed")
+            self.assertIn(words, report["logins"][0]["reason"])
+            self.assertIn(words, report["problems"][0]["text"])
+            self.assertIn(reply, report["problems"][0]["text"])
+
+    def test_old_form_of_auth(self):
+        report = self.check_found(smtp_server(extra="250-AUTH=CRAM-MD5\r\n", auth=says("535 no")),
+                                  "auth-old-form", "login-failed")
+        self.assertEqual(report["offers"][0]["auth"], "CRAM-MD5")
+        self.check_found(smtp_server("CRAM-MD5", extra="250-AUTH=CRAM-MD5\r\n",
+                                     auth=says("535 no")), "login-failed")
+
+    def test_recipient_taken_and_data_refused(self):
+        """A recipient that is taken is what counts; DATA would be a mail."""
+        server = Fake(smtp_server(relay="250 ok"))
+        with server:
+            result = probe("--tls", "none", f"127.0.0.1:{server.port}")
+        self.assertEqual(result.returncode, FOUND, result.stdout)
+        self.assertIn("unless the server refuses at DATA, which is not tried", result.stdout)
+        self.assertNotIn("DATA", server.received)
+
+    def test_hangs_up_at_quit(self):
+        def handle(server, file):
+            smtp_server()(server, Rude(file))
+
+        class Rude:
+            def __init__(self, file):
+                self.write = lambda data: data.startswith(b"221") or file.write(data)
+                self.lines = file
+
+            def __iter__(self):
+                return iter(self.lines)
+        self.probe(handle, status=DONE, user=None)
+
+    def test_carriage_return(self):
+        """No client could send it: said before anything is tried."""
+        with Fake(smtp_server("PLAIN", says("535 no"))) as server:
+            result = probe("--tls", "none", f"127.0.0.1:{server.port}", "alice",
+                           secret="secret\r\n")
+        self.assertEqual((result.returncode, result.stdout), (FOUND, ""), result)
+        self.assertRegex(result.stderr, r"\A[^\n]*ends in a carriage return: [^\n]*\n\Z")
+        self.assertEqual(server.received, [])
+
+    def test_expired_certificate(self):
+        with harness.workdir.WorkDir() as work:
+            request, certificate, key = (work.join(n) for n in ("csr.pem", "cert.pem", "key.pem"))
+            for command in (["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                             "-nodes", "-subj", "/CN=localhost", "-keyout", key, "-out", request],
+                            ["x509", "-req", "-in", request, "-signkey", key, "-days", "-1",
+                             "-out", certificate]):
+                subprocess.run(["openssl", *command], check=True, stdin=subprocess.DEVNULL,
+                               capture_output=True, timeout=60)
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate, key)
+            with Fake(smtp_server(), tls) as server:
+                result = probe("--ca", certificate, "--tls", "implicit",
+                               f"localhost:{server.port}")
+        self.assertEqual(result.returncode, FOUND, result.stdout + result.stderr)
+        self.assertIn("certificate has expired", result.stdout)
+
+    def test_versions_of_tls(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.certificate())
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        context.options |= ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3
+        with Fake(smtp_server(), context) as server:
+            result = probe("--tls", "implicit", f"127.0.0.1:{server.port}")
+        self.assertEqual(result.returncode, FAILED, result.stdout + result.stderr)
+        self.assertIn("neither TLS 1.2 nor 1.3", result.stderr)
 
     def test_takes_any_password(self):
         report = self.check_found(smtp_server("PLAIN", says("235 welcome")),
@@ -602,6 +763,8 @@ class UsageTest(harness.unittest.TestCase):
                 self.assertEqual(result.returncode, USAGE, result.stdout + result.stderr)
                 self.assertRegex(result.stderr, r"\Asasl-lmdb: probe: [^\n]+\n\Z")
                 self.assertEqual(result.stdout, "")
+                if arguments and arguments[0] in ("--tls", "--timeout", "--from", "--to"):
+                    self.assertIn(f"probe: {arguments[0]} takes ", result.stderr)
 
     def test_help(self):
         result = probe("--help")
