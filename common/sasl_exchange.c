@@ -42,6 +42,20 @@ static enum auth_status read_decoy_key(const char *path, struct props_key *ret)
     return status;
 }
 
+/* The stores that the configuration names are ours and no other. */
+static bool names_us_alone(const char *stores)
+{
+    struct slice rest = slice_str(stores);
+    struct slice word;
+
+    while (glue_take_word(&rest, &word)) {
+        if (!slice_equal_nocase(word, slice_str("lmdb"))) {
+            return false;
+        }
+    }
+    return stores != NULL && glue_list_has(stores, "lmdb");
+}
+
 enum auth_status glue_read_settings(const sasl_utils_t *utils, struct glue_settings *ret)
 {
     static bool drawn;
@@ -51,6 +65,7 @@ enum auth_status glue_read_settings(const sasl_utils_t *utils, struct glue_setti
 
     ret->own_store = stores != NULL ? glue_list_has(stores, "lmdb")
                                     : glue_option(utils, "lmdb_path", NULL) != NULL;
+    ret->store_alone = names_us_alone(stores) && crypto_have(CRYPTO_MD5);
     ret->require_tls = glue_switch(utils, "lmdb_require_tls");
     ret->channel_binding =
         strcasecmp(glue_option(utils, "lmdb_channel_binding", "any"), "none") != 0;

@@ -11,6 +11,8 @@
 struct glue_settings {
     bool require_tls;
     bool own_store;             /* lookups go to our store, as far as the configuration says */
+    bool store_alone;           /* no other store is asked, and MD5 is there: libsasl2's
+                                   sasl_checkpass() finds nothing that we do not */
     enum layer_choice layers;   /* of plugins whose mechanism has layers */
     bool upgrade;               /* PLAIN, LOGIN: leave tickets (sasl_ticket.h) */
     bool channel_binding;       /* off: as if the application had supplied none */

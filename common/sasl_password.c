@@ -44,20 +44,22 @@ static struct methods read_methods(const sasl_utils_t *utils)
 static enum auth_status check_ours(struct exchange *x, const struct mech_identity *who,
                                    struct slice password, bool *ret_final)
 {
+    const struct glue_settings *settings = glue_settings();
     enum auth_status verdict = AUTH_INTERNAL;
     bool ours = false;
-    enum auth_status status =
-        exchange_identify(x, who, props_for_password(glue_settings()->upgrade), 0, true, &verdict);
+    enum auth_status status = exchange_identify(
+        x, who, props_for_password(settings->store_alone, settings->upgrade), 0, true, &verdict);
 
     *ret_final = true;
     if (status == AUTH_OK) {
         status = props_check_password(x->sparams, verdict, password, &ours);
         if (!ours && status != AUTH_OK && status != AUTH_WRONG_PASSWORD &&
             !auth_status_is_outage(status)) {
-            props_spend(&glue_settings()->decoy_key, password);
+            props_spend(&settings->decoy_key, password);
         }
-        /* No verifier of ours: a clear password in another store, or one only libsasl2 can use. */
-        *ret_final = status != AUTH_NO_VERIFIER && (ours || status == AUTH_OK);
+        /* No verifier of ours: a clear password in another store, which libsasl2 can use. */
+        *ret_final =
+            status == AUTH_OK || (ours && (status != AUTH_NO_VERIFIER || settings->store_alone));
     }
     if (status == AUTH_OK) {
         ticket_leave(x, password);

@@ -20,9 +20,17 @@ static const char *const password_props[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_CR
                                              NULL};
 static const char *const upgrade_props[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_CRYPT, "*" PROP_DECOY,
                                             "*" PROP_UPGRADE, NULL};
+static const char *const alone_props[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_CRYPT, "*" PROP_DECOY,
+                                          "*" PROP_CHECKPASS, NULL};
+static const char *const alone_upgrade_props[] = {"*" PROP_AUTH_PASSWORD, "*" PROP_CRYPT,
+                                                  "*" PROP_DECOY,         "*" PROP_CHECKPASS,
+                                                  "*" PROP_UPGRADE,       NULL};
 
-const char *const *props_for_password(bool upgrade)
+const char *const *props_for_password(bool alone, bool upgrade)
 {
+    if (alone) {
+        return upgrade ? alone_upgrade_props : alone_props;
+    }
     return upgrade ? upgrade_props : password_props;
 }
 
@@ -420,6 +428,7 @@ enum auth_status props_check_password(sasl_server_params_t *sparams, enum auth_s
     bool have_decoy = find_password_decoy(sparams, &decoy, ret_ours);
     bool have_scram = find_for_password(sparams, &verifier);
     const char **crypt = find_values(sparams, "*" PROP_CRYPT, &size);
+    const char *checkpass = find_exact(sparams, "*" PROP_CHECKPASS, VERIFIER_CHECKPASS);
     if (verdict == AUTH_OK && have_scram) {
         status = verifier_check_scram(&verifier, password);
     } else if (verdict == AUTH_OK && crypt != NULL) {
@@ -430,6 +439,9 @@ enum auth_status props_check_password(sasl_server_params_t *sparams, enum auth_s
         status = stand_in != NULL ? verifier_check_scram(stand_in, password) : AUTH_WRONG_PASSWORD;
         if (!auth_status_is_outage(status)) {
             status = verdict == AUTH_OK ? AUTH_NO_VERIFIER : verdict;
+        }
+        if (status == AUTH_NO_VERIFIER && checkpass != NULL) {
+            status = verifier_check_checkpass((const uint8_t *)checkpass, password);
         }
     }
     crypto_wipe(&verifier, sizeof verifier);

@@ -37,13 +37,17 @@
 #define PROP_UPGRADE                                                                               \
     "lmdbUpgrade" /* ours: base64(store id, ticket key, version), if a ticket is wanted */
 
-enum { PROPS_MAX = 4 };
+enum { PROPS_MAX = 5 };
 
 /* The starred names a secret is made from. NULL-terminated, static. */
 const char *const *props_for(const struct mech_want *want);
 
-/* For PLAIN and LOGIN; upgrade: with what a ticket needs. */
-const char *const *props_for_password(bool upgrade);
+/*
+ * For PLAIN and LOGIN. alone: no other store is asked, so libsasl2 need not be either, and what it
+ * would compare is asked for (of an SQL server that would be one query more). upgrade: with what a
+ * ticket needs.
+ */
+const char *const *props_for_password(bool alone, bool upgrade);
 
 /*
  * The one value that a lookup gave of PROP_UPGRADE, valid until the properties are erased. False
@@ -84,9 +88,9 @@ MUST_USE enum auth_status props_secret(sasl_server_params_t *sparams, const stru
 
 /*
  * Checks a clear password against what the lookup brought: AUTH_OK, AUTH_WRONG_PASSWORD, or an
- * outage. AUTH_NO_VERIFIER: no verifier of ours came, *ret_ours tells whether the store is one
- * that serves decoys. verdict: what the lookup said of the account; anything but AUTH_OK costs the
- * same work and is returned in the end.
+ * outage. AUTH_NO_VERIFIER: no verifier that was asked for came, *ret_ours tells whether the store
+ * is one that serves decoys. verdict: what the lookup said of the account; anything but AUTH_OK
+ * costs the same work and is returned in the end.
  */
 MUST_USE enum auth_status props_check_password(sasl_server_params_t *sparams,
                                                enum auth_status verdict, struct slice password,

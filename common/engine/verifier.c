@@ -218,19 +218,41 @@ static enum auth_status make_scrams(struct slice prepared, const struct verifier
     return AUTH_OK;
 }
 
-/* salt NUL MD5(salt "sasldb" password), which sasl_checkpass() compares as a whole. */
+enum { CHECKPASS_SALT = 16 };
+
+/* salt NUL MD5(salt "sasldb" password), which sasl_checkpass() compares as a whole; has the salt.
+ */
+static enum auth_status fill_checkpass(struct slice password, uint8_t checkpass[VERIFIER_CHECKPASS])
+{
+    const struct slice parts[] = {slice_of(checkpass, CHECKPASS_SALT), slice_str("sasldb"),
+                                  password};
+
+    checkpass[CHECKPASS_SALT] = 0;
+    return crypto_digest(CRYPTO_MD5, parts, sizeof parts / sizeof parts[0],
+                         checkpass + CHECKPASS_SALT + 1);
+}
+
 static enum auth_status make_checkpass(struct slice password, struct verifier_set *set)
 {
-    enum { SALT = 16 };
-    const struct slice parts[] = {slice_of(set->checkpass, SALT), slice_str("sasldb"), password};
-
-    enum auth_status status = crypto_random(set->checkpass, SALT);
+    enum auth_status status = crypto_random(set->checkpass, CHECKPASS_SALT);
     if (status == AUTH_OK) {
-        set->checkpass[SALT] = 0;
-        status = crypto_digest(CRYPTO_MD5, parts, sizeof parts / sizeof parts[0],
-                               set->checkpass + SALT + 1);
+        status = fill_checkpass(password, set->checkpass);
     }
     set->has_checkpass = status == AUTH_OK;
+    return status;
+}
+
+enum auth_status verifier_check_checkpass(const uint8_t checkpass[VERIFIER_CHECKPASS],
+                                          struct slice password)
+{
+    uint8_t made[VERIFIER_CHECKPASS];
+
+    memcpy(made, checkpass, CHECKPASS_SALT);
+    enum auth_status status = fill_checkpass(password, made);
+    if (status == AUTH_OK && !crypto_equal(made, checkpass, sizeof made)) {
+        status = AUTH_WRONG_PASSWORD;
+    }
+    crypto_wipe(made, sizeof made);
     return status;
 }
 

@@ -178,6 +178,13 @@ MUST_USE enum auth_status verifier_check_scram(const struct scram_verifier *veri
                                                struct slice password);
 
 /*
+ * The same against what sasl_checkpass() would compare, with the password as it was typed. In
+ * constant time. AUTH_CRYPTO where OpenSSL refuses MD5.
+ */
+MUST_USE enum auth_status verifier_check_checkpass(const uint8_t checkpass[VERIFIER_CHECKPASS],
+                                                   struct slice password);
+
+/*
  * The same against a crypt(3) hash (NUL-terminated), with the password as it was typed. A password
  * with a NUL, and a "hash" that crypt(3) refuses ("*", "!", "*0"), are AUTH_WRONG_PASSWORD.
  */

@@ -325,6 +325,16 @@ static void checkpass(void **state)
     assert_int_equal(crypto_digest(CRYPTO_MD5, parts, 2, digest), AUTH_OK);
     assert_int_equal(set.checkpass[16], 0);
     assert_memory_equal(set.checkpass + 17, digest, sizeof digest);
+    assert_int_equal(verifier_check_checkpass(set.checkpass, slice_str("secret")), AUTH_OK);
+    assert_int_equal(verifier_check_checkpass(set.checkpass, slice_str("secre")),
+                     AUTH_WRONG_PASSWORD);
+    assert_int_equal(verifier_check_checkpass(set.checkpass, slice_str("")), AUTH_WRONG_PASSWORD);
+    for (size_t i = 0; i < sizeof set.checkpass; i++) {
+        set.checkpass[i] ^= 1;
+        assert_int_equal(verifier_check_checkpass(set.checkpass, slice_str("secret")),
+                         AUTH_WRONG_PASSWORD);
+        set.checkpass[i] ^= 1;
+    }
 }
 
 /* One spelling that a client may use, hashed here the long way. `other`: it is not the first. */
