@@ -93,6 +93,28 @@ static enum auth_status open_answer(const struct lookup *lookup, struct record *
     return status;
 }
 
+/*
+ * What an account has is shown for it in whatever state it is: who looks at its salt again and
+ * again does not see when it is disabled or expires. The keys remain those nobody can satisfy. For
+ * a name that is not there the same bytes are moved, onto themselves.
+ */
+static void show_own(const struct lookup *lookup, unsigned wanted, struct store_answer *ret)
+{
+    const struct verifier_set *set = &ret->record.verifiers;
+    const unsigned kinds = lookup->found ? verifier_kinds(set) & VERIFIER_SCRAM : 0;
+
+    for (size_t slot = 0; slot < VERIFIER_SCRAM_HASHES; slot++) {
+        struct scram_verifier *shown = &ret->decoys.scram[slot];
+        const struct scram_verifier *from =
+            (kinds & wanted & meta_scram_kind(slot)) != 0 ? &set->scram[slot] : shown;
+
+        shown->iterations = from->iterations;
+        shown->salt_len = from->salt_len;
+        memmove(shown->salt, from->salt, sizeof shown->salt);
+    }
+    ret->decoy_kinds = kinds != 0 ? kinds : ret->decoy_kinds;
+}
+
 /* Nothing of the dummy is left for the caller; the same amount of work is done for a known name. */
 static void finish_answer(struct lookup *lookup, int64_t now, struct store_answer *ret)
 {
@@ -132,6 +154,7 @@ enum auth_status store_lookup(struct store *store, const struct identity *who, i
         ret->decoy_digests = lookup.view.plan.n_digest;
         if (decoys != 0) {
             status = decoy_make(&lookup.view.plan, who, decoys, &ret->decoys, &ret->decoy_kinds);
+            show_own(&lookup, decoys, ret);
         }
     }
     if (status == AUTH_OK) {

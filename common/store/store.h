@@ -99,7 +99,8 @@ void store_close(struct store *store);
 
 /*
  * Finds an account for a login. Unknown and known names cost the same work and both fill the
- * decoys that are wanted: SCRAM kinds of enum verifier_kind, 0 for none.
+ * decoys that are wanted: SCRAM kinds of enum verifier_kind, 0 for none. Decoys of an account show
+ * the salts and iterations of the verifiers it has, and are drawn for its name where it has none.
  * AUTH_OK means *ret is filled, whatever its verdict. Otherwise an outage, and *ret is wiped.
  * The caller wipes *ret after use. now: seconds since 1970, for expiry.
  */

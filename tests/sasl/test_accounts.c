@@ -67,14 +67,22 @@ static void an_expired_account_stays_out(void **state)
 
 enum { LIFETIME = 3 }; /* seconds */
 
-static enum store_edit edit_expires(void *ctx, bool exists, struct record *record)
+struct account_state {
+    int64_t expires;
+    bool disabled;
+};
+
+static enum store_edit edit_state(void *ctx, bool exists, struct record *record)
 {
-    record->expires = *(const int64_t *)ctx;
+    const struct account_state *to = ctx;
+
+    record->expires = to->expires;
+    record->flags = to->disabled ? RECORD_DISABLED : 0;
     return exists ? STORE_WRITE : STORE_KEEP;
 }
 
 /* In another process, as the tool does it: here the plugin has the file open. */
-static void set_expires(const char *user, int64_t expires)
+static void set_state(const char *user, struct account_state to)
 {
     const struct store_options open = {
         .path = store.path, .key_path = store.key_path, .writable = true};
@@ -87,8 +95,7 @@ static void set_expires(const char *user, int64_t expires)
     assert_true(pid >= 0);
     if (pid == 0) {
         _exit(store_open(&open, &writer, NULL) == AUTH_OK &&
-                      store_change(writer, &who, edit_expires, &expires, NULL, NULL, NULL) ==
-                          AUTH_OK
+                      store_change(writer, &who, edit_state, &to, NULL, NULL, NULL) == AUTH_OK
                   ? 0
                   : 1);
     }
@@ -102,7 +109,7 @@ static void an_account_expires_under_a_running_server(void **state)
     int64_t expires = (int64_t)time(NULL) + LIFETIME;
 
     (void)state;
-    set_expires("stays", expires);
+    set_state("stays", (struct account_state){.expires = expires});
     assert_int_equal(attempt("CRAM-MD5", HOST_REALM, "stays", "secret", NULL, NULL), SASL_OK);
     while ((int64_t)time(NULL) < expires) {
         const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
@@ -113,10 +120,59 @@ static void an_account_expires_under_a_running_server(void **state)
                          SASL_BADAUTH);
         attempt_expect_reason(attempt_mechs[i], "expired", "stays");
     }
-    set_expires("stays", 0);
+    set_state("stays", (struct account_state){0});
     for (size_t i = 0; i < ATTEMPT_MECHS; i++) {
         assert_int_equal(attempt(attempt_mechs[i], HOST_REALM, "stays", "secret", NULL, NULL),
                          SASL_OK);
+    }
+}
+
+/* Salt and iteration count of the server's first message. */
+static int see_salt(const char *mech, const char *user, struct buf *ret)
+{
+    struct outcome o;
+    struct client c;
+    struct slice nonce;
+
+    outcome_init(&o);
+    client_init(&c, user, "secret");
+    sasl_conn_t *conn = host_connect(HOST_REALM, true);
+    attempt_run(conn, mech, &c, &o);
+    struct slice salt = buf_slice(&o.first);
+    assert_true(slice_take_until(&salt, ',', &nonce));
+    buf_put_slice(ret, salt);
+    int code = o.code;
+    sasl_dispose(&conn);
+    client_release(&c);
+    outcome_release(&o);
+    return code;
+}
+
+/* Who looks again and again at what SCRAM shows does not see when an account changes its state. */
+static void a_salt_does_not_tell_the_state_of_an_account(void **state)
+{
+    static const struct account_state states[] = {{0}, {.disabled = true}, {.expires = 1}, {0}};
+    static const char *const mechs[] = {"SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof mechs / sizeof mechs[0]; i++) {
+        struct buf first;
+        struct buf seen;
+
+        buf_init(&first, ATTEMPT_MAX_MESSAGE);
+        buf_init(&seen, ATTEMPT_MAX_MESSAGE);
+        for (size_t j = 0; j < sizeof states / sizeof states[0]; j++) {
+            const bool open = !states[j].disabled && states[j].expires == 0;
+
+            set_state("stays", states[j]);
+            buf_clear(&seen);
+            assert_int_equal(see_salt(mechs[i], "stays", j == 0 ? &first : &seen),
+                             open ? SASL_OK : SASL_BADAUTH);
+            assert_true(j == 0 || slice_equal(buf_slice(&seen), buf_slice(&first)));
+        }
+        assert_non_null(strstr(buf_text(&first), ",i=4096"));
+        buf_release(&first);
+        buf_release(&seen);
     }
 }
 
@@ -338,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_expired_account_stays_out),
         cmocka_unit_test(an_account_expires_under_a_running_server),
+        cmocka_unit_test(a_salt_does_not_tell_the_state_of_an_account),
         cmocka_unit_test(an_account_without_the_verifier_stays_out),
         cmocka_unit_test(unknown_users_see_a_steady_salt),
         cmocka_unit_test(every_name_has_as_many_digests),

@@ -83,10 +83,52 @@ static void known_and_unknown_get_decoys(void **state)
     lookup(f, store, "alice", "example.org", &after);
     assert_int_equal(before.verdict, AUTH_UNKNOWN_USER);
     assert_int_equal(after.verdict, AUTH_OK);
-    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
-        assert_memory_equal(before.decoys.scram[i].salt, after.decoys.scram[i].salt, 16);
-        assert_memory_not_equal(after.record.verifiers.scram[i].salt, after.decoys.scram[i].salt,
-                                16);
+    assert_true(all_filled(&before.decoys) && all_filled(&after.decoys));
+    store_close(store);
+}
+
+/* The account's own salts with dead keys where it has verifiers, the name's where it has none. */
+static void an_account_shows_its_own_salts_in_every_state(void **state)
+{
+    static const struct {
+        uint8_t flags;
+        int64_t expires;
+        enum auth_status verdict;
+    } states[] = {{0, 0, AUTH_OK},
+                  {RECORD_DISABLED, 0, AUTH_DISABLED},
+                  {0, 50, AUTH_EXPIRED},
+                  {0, 0, AUTH_OK}};
+    struct fixture *f = *state;
+    struct record record = fixture_record("alice", "example.org", 1);
+    struct scram_verifier *own = record.verifiers.scram;
+    struct store_answer unknown;
+    struct store_answer answer;
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, true);
+    lookup(f, store, "alice", "example.org", &unknown);
+    memset(&own[1], 0, sizeof own[1]);
+    own[2].iterations = 7777;
+    own[2].salt_len = 20;
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        record.flags = states[i].flags;
+        record.expires = states[i].expires;
+        assert_status(f, store_replace_batch(store, &record, 1, NULL, &f->detail), AUTH_OK);
+        lookup(f, store, "alice", "example.org", &answer);
+        assert_int_equal(answer.verdict, states[i].verdict);
+        assert_int_equal(answer.decoy_kinds, VERIFIER_SCRAM_SHA_1 | VERIFIER_SCRAM_SHA_512);
+        for (size_t slot = 0; slot < VERIFIER_SCRAM_HASHES; slot++) {
+            const struct scram_verifier *shown = &answer.decoys.scram[slot];
+            const struct scram_verifier *expected =
+                slot == 1 ? &unknown.decoys.scram[1] : &own[slot];
+            assert_int_equal(shown->iterations, expected->iterations);
+            assert_int_equal(shown->salt_len, expected->salt_len);
+            assert_memory_equal(shown->salt, expected->salt, expected->salt_len);
+            assert_memory_equal(shown->stored_key, unknown.decoys.scram[slot].stored_key,
+                                sizeof shown->stored_key);
+            assert_memory_equal(shown->server_key, unknown.decoys.scram[slot].server_key,
+                                sizeof shown->server_key);
+        }
     }
     store_close(store);
 }
@@ -412,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_empty_store_follows_its_policy),
         TEST(known_and_unknown_get_decoys),
+        TEST(an_account_shows_its_own_salts_in_every_state),
         TEST(salts_differ_by_name_realm_and_hash),
         TEST(decoys_are_the_same_everywhere_and_later),
         TEST(another_store_has_other_decoys),
