@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <jansson.h>
-#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +58,6 @@ struct init {
     struct store_create_options create;
     const char *group_name;
     const char *owner_name; /* NULL: whoever runs this */
-    uid_t owner;
     bool have_iterations;
     bool strict;
     bool had_key;      /* the key file was there */
@@ -94,7 +92,8 @@ static int take_owner(const struct tool *tool, struct init *init, const char *na
         return tool_usage_error(tool, "--owner: only root can give files away");
     }
     init->owner_name = name;
-    init->owner = owner->pw_uid;
+    init->create.have_owner = true;
+    init->create.owner = owner->pw_uid;
     return TOOL_DONE;
 }
 
@@ -111,28 +110,20 @@ static void choose_owner(struct init *init)
     }
     if (account != NULL) {
         init->owner_name = STORE_ACCOUNT;
-        init->owner = account->pw_uid;
+        init->create.have_owner = true;
+        init->create.owner = account->pw_uid;
     }
 }
 
 /* A key file that root has put in place, for a restore, would be of no use to the owner as it is.
  */
-static enum auth_status give_away(const struct init *init, struct detail *detail)
+static enum auth_status give_key(const struct init *init, struct detail *detail)
 {
-    char lock_path[PATH_MAX];
-    int n = snprintf(lock_path, sizeof lock_path, "%s-lock", init->create.path);
-    const char *const paths[] = {init->create.path, lock_path,
-                                 init->key_of_other ? NULL : init->create.key_path};
-    if (n < 0 || (size_t)n >= sizeof lock_path) {
-        return AUTH_TOO_LONG;
-    }
-    enum auth_status status = AUTH_OK;
-    for (size_t i = 0; init->owner_name != NULL && i < sizeof paths / sizeof paths[0]; i++) {
-        if (status == AUTH_OK && paths[i] != NULL) {
-            status = file_give(paths[i], init->owner, detail);
-        }
-    }
-    return status;
+    const struct file_mode owner = {FILES_ANY_MODE, init->create.owner, FILES_ANY_GROUP};
+
+    return !init->create.have_owner || init->key_of_other
+               ? AUTH_OK
+               : file_give(init->create.key_path, &owner, detail);
 }
 
 static int take_iterations(const struct tool *tool, struct init *init, const char *text)
@@ -251,7 +242,7 @@ static void print_consequences(const struct init *init)
         printf("Note: whoever holds both the store and its key can log in with the CRAM-MD5 and\n"
                "DIGEST-MD5 verifiers as with passwords. \"--verifiers strict\" leaves them out.\n");
     }
-    if (geteuid() == 0 && (init->owner_name == NULL || init->owner == 0)) {
+    if (geteuid() == 0 && (init->owner_name == NULL || init->create.owner == 0)) {
         printf(
             "Note: the store is root's. A server process that has been taken over can attack a\n"
             "tool that root runs on it. Before init, make an account for it to belong to (adduser\n"
@@ -289,7 +280,7 @@ static int create(const struct tool *tool, struct init *init)
     choose_owner(init);
     enum auth_status status = store_create(&init->create, &detail);
     if (status == AUTH_OK) {
-        status = give_away(init, &detail);
+        status = give_key(init, &detail);
     }
     if (status != AUTH_OK) {
         tool_say(tool, "%s%s", detail_text(&detail, status), remedy(status));

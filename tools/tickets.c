@@ -47,7 +47,9 @@ static enum auth_status make_key(const char *path, uid_t uid, bool *ret_made, st
         keyring_add(path, any_store, S_IRUSR | S_IWUSR, FILES_ANY_GROUP, &id, detail);
     *ret_made = status == AUTH_OK;
     if (status == AUTH_OK && uid != FILES_ANY_USER) {
-        status = file_give(path, uid, detail);
+        const struct file_mode owner = {FILES_ANY_MODE, uid, FILES_ANY_GROUP};
+
+        status = file_give(path, &owner, detail);
         if (status != AUTH_OK) {
             (void)unlink(path);
         }

@@ -135,7 +135,19 @@ static bool set_mode(int fd, const struct file_mode *mode)
     }
     bool change = (mode->uid != FILES_ANY_USER && mode->uid != st.st_uid) ||
                   (mode->gid != FILES_ANY_GROUP && mode->gid != st.st_gid);
-    return (!change || fchown(fd, mode->uid, mode->gid) == 0) && fchmod(fd, mode->mode) == 0;
+    return (!change || fchown(fd, mode->uid, mode->gid) == 0) &&
+           (mode->mode == FILES_ANY_MODE || fchmod(fd, mode->mode) == 0);
+}
+
+static enum auth_status explain_mode(const char *path, const struct file_mode *mode, int error,
+                                     struct detail *detail)
+{
+    if (error == EPERM && mode->gid != FILES_ANY_GROUP) {
+        return detail_set(detail, AUTH_STORE_DENIED,
+                          "cannot give %s to group %u: user %u is not a member of it", path,
+                          (unsigned)mode->gid, (unsigned)geteuid());
+    }
+    return file_explain("cannot set owner and mode of", path, error, detail);
 }
 
 enum auth_status file_create(const char *path, const struct file_mode *mode, int *ret_fd,
@@ -152,12 +164,7 @@ enum auth_status file_create(const char *path, const struct file_mode *mode, int
 
         close(fd);
         unlink(path);
-        if (error == EPERM && mode->gid != FILES_ANY_GROUP) {
-            return detail_set(detail, AUTH_STORE_DENIED,
-                              "cannot give %s to group %u: user %u is not a member of it", path,
-                              (unsigned)mode->gid, (unsigned)geteuid());
-        }
-        return file_explain("cannot set the mode of", path, error, detail);
+        return explain_mode(path, mode, error, detail);
     }
     *ret_fd = fd;
     return AUTH_OK;
@@ -271,7 +278,7 @@ enum auth_status file_rename_new(const char *from, const char *to, struct detail
     return file_explain("cannot create", to, errno, detail);
 }
 
-enum auth_status file_give(const char *path, uid_t uid, struct detail *detail)
+enum auth_status file_give(const char *path, const struct file_mode *mode, struct detail *detail)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -288,9 +295,8 @@ enum auth_status file_give(const char *path, uid_t uid, struct detail *detail)
     if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || st.st_uid != geteuid()) {
         status = detail_set(detail, AUTH_STORE_DENIED,
                             "%s is not the file that was made there a moment ago", path);
-    } else if (fchown(fd, uid, FILES_ANY_GROUP) != 0) {
-        status = detail_set(detail, AUTH_STORE_DENIED, "cannot give %s to user %u: %m", path,
-                            (unsigned)uid);
+    } else if (!set_mode(fd, mode)) {
+        status = explain_mode(path, mode, errno, detail);
     }
     close(fd);
     return status;

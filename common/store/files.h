@@ -23,6 +23,8 @@
 /* Nobody in particular: leave owner or group as they come. */
 #define FILES_ANY_USER ((uid_t)-1)
 #define FILES_ANY_GROUP ((gid_t)-1)
+/* Only for a file that is there already. */
+#define FILES_ANY_MODE ((mode_t)-1)
 
 /* How a new file shall be: exactly this mode, whatever the umask. */
 struct file_mode {
@@ -59,11 +61,12 @@ void file_remove_leftovers(const char *path);
 MUST_USE enum auth_status file_rename_new(const char *from, const char *to, struct detail *detail);
 
 /*
- * Gives a file that this process has made to a user. What is opened is what is given: AUTH_STORE_
- * DENIED for a link, a file of several names, one of somebody else's, or where the change is
- * refused. Not while an environment of LMDB's is open on it: see above.
+ * Gives a file that this process has made to a user, a group, or opens it to them. What is opened
+ * is what is given: AUTH_STORE_DENIED for a link, a file of several names, one of somebody else's,
+ * or where the change is refused. Not while an environment of LMDB's is open on it: see above.
  */
-MUST_USE enum auth_status file_give(const char *path, uid_t uid, struct detail *detail);
+MUST_USE enum auth_status file_give(const char *path, const struct file_mode *mode,
+                                    struct detail *detail);
 
 /* Makes the names in the directory of path durable. */
 MUST_USE enum auth_status file_sync_directory(const char *path, struct detail *detail);

@@ -276,9 +276,7 @@ enum auth_status kv_open(const char *path, const struct kv_options *options, str
     return status;
 }
 
-enum auth_status kv_create(const char *path, const struct file_mode *data_mode,
-                           const struct file_mode *lock_mode, struct kv_env **ret,
-                           struct detail *detail)
+enum auth_status kv_create(const char *path, struct kv_env **ret, struct detail *detail)
 {
     const struct kv_options options = {.writable = true};
     struct file_limit_guard guard;
@@ -290,8 +288,7 @@ enum auth_status kv_create(const char *path, const struct file_mode *data_mode,
     }
     (void)pthread_once(&once, prepare_once);
     pthread_rwlock_wrlock(&lock);
-    enum auth_status status =
-        kv_files_create(env->path, data_mode, env->lock_path, lock_mode, &env->data_id, detail);
+    enum auth_status status = kv_files_create(env->path, env->lock_path, &env->data_id, detail);
     if (status == AUTH_OK) {
         file_limit_hold(&guard);
         status = env_open(env, true, detail);

@@ -63,12 +63,12 @@ MUST_USE enum auth_status kv_open(const char *path, const struct kv_options *opt
                                   struct kv_env **ret, struct detail *detail);
 
 /*
- * Makes a new file and its lock file, and opens it for writing. AUTH_STORE_EXISTS if either is
- * there; nothing new is left behind on an error.
+ * Makes a new file and its lock file, both with mode 0600, and opens it for writing.
+ * AUTH_STORE_EXISTS if either is there; nothing new is left behind on an error. Who else is to
+ * have them gets them once the environment is closed (file_give()): whoever can write the lock
+ * file can run code in the process that has it mapped.
  */
-MUST_USE enum auth_status kv_create(const char *path, const struct file_mode *data,
-                                    const struct file_mode *lock, struct kv_env **ret,
-                                    struct detail *detail);
+MUST_USE enum auth_status kv_create(const char *path, struct kv_env **ret, struct detail *detail);
 
 /* The last user's call closes the environment. NULL is fine. */
 void kv_close(struct kv_env *env);

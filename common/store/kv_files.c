@@ -250,13 +250,13 @@ enum auth_status kv_files_watch_lock(const char *lock_path, int *ret_fd, struct 
     return AUTH_OK;
 }
 
-enum auth_status kv_files_create(const char *path, const struct file_mode *data_mode,
-                                 const char *lock_path, const struct file_mode *lock_mode,
+enum auth_status kv_files_create(const char *path, const char *lock_path,
                                  struct file_id *ret_data_id, struct detail *detail)
 {
+    static const struct file_mode mode = {S_IRUSR | S_IWUSR, FILES_ANY_USER, FILES_ANY_GROUP};
     struct stat st;
     int fd = -1;
-    enum auth_status status = file_create(lock_path, lock_mode, &fd, detail);
+    enum auth_status status = file_create(lock_path, &mode, &fd, detail);
 
     if (status != AUTH_OK) {
         return status;
@@ -265,7 +265,7 @@ enum auth_status kv_files_create(const char *path, const struct file_mode *data_
     /* Before LMDB opens the lock file: there are no locks yet that closing could drop. */
     close(fd);
     if (status == AUTH_OK) {
-        status = file_create(path, data_mode, &fd, detail);
+        status = file_create(path, &mode, &fd, detail);
     }
     if (status != AUTH_OK) {
         unlink(lock_path);

@@ -45,6 +45,8 @@ struct store_create_options {
     const char *key_path;
     bool have_group; /* group: data 0640, lock 0660, key 0640; else all 0600 */
     gid_t group;
+    bool have_owner; /* owner: whose store and lock file are to be; else the caller's */
+    uid_t owner;
     struct verifier_policy policy;
 };
 

@@ -201,13 +201,8 @@ static enum auth_status fill_tables(struct kv_txn *txn, void *ctx)
 
 static enum auth_status make_files(struct creation *creation)
 {
-    const struct store_create_options *options = creation->options;
-    gid_t gid = options->have_group ? options->group : FILES_ANY_GROUP;
-    const struct file_mode data = {options->have_group ? 0640 : 0600, FILES_ANY_USER, gid};
-    const struct file_mode lock = {options->have_group ? 0660 : 0600, FILES_ANY_USER, gid};
     struct kv_env *kv = NULL;
-    enum auth_status status =
-        kv_create(buf_text(&creation->temporary), &data, &lock, &kv, creation->detail);
+    enum auth_status status = kv_create(buf_text(&creation->temporary), &kv, creation->detail);
 
     if (status == AUTH_OK) {
         creation->has_files = true;
@@ -215,6 +210,20 @@ static enum auth_status make_files(struct creation *creation)
         kv_close(kv);
     }
     return status;
+}
+
+/* Owner, group and modes, now that nobody of this process has the lock file mapped. */
+static enum auth_status give_files(const struct creation *creation)
+{
+    const struct store_create_options *options = creation->options;
+    uid_t uid = options->have_owner ? options->owner : FILES_ANY_USER;
+    gid_t gid = options->have_group ? options->group : FILES_ANY_GROUP;
+    const struct file_mode data = {options->have_group ? 0640 : 0600, uid, gid};
+    const struct file_mode lock = {options->have_group ? 0660 : 0600, uid, gid};
+    enum auth_status status = file_give(buf_text(&creation->temporary), &data, creation->detail);
+
+    return status == AUTH_OK ? file_give(creation->temporary_lock, &lock, creation->detail)
+                             : status;
 }
 
 /*
@@ -288,6 +297,9 @@ enum auth_status store_create(const struct store_create_options *options, struct
     }
     if (status == AUTH_OK) {
         status = make_files(&creation);
+    }
+    if (status == AUTH_OK) {
+        status = give_files(&creation);
     }
     if (status == AUTH_OK) {
         status = give_names(&creation);

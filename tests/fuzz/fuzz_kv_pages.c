@@ -109,7 +109,6 @@ static enum auth_status changed_and_checked(struct slice in)
 /* Once. The names in the file system go at once, the environment stays open. */
 static void prepare(void)
 {
-    static const struct file_mode mode = {0600, FILES_ANY_USER, FILES_ANY_GROUP};
     char folder[] = "/tmp/fuzz-kv-XXXXXX";
     char path[sizeof folder + 8];
 
@@ -118,7 +117,7 @@ static void prepare(void)
     }
     FUZZ_CHECK(mkdtemp(folder) != NULL);
     snprintf(path, sizeof path, "%s/file", folder);
-    FUZZ_CHECK(kv_create(path, &mode, &mode, &env, NULL) == AUTH_OK);
+    FUZZ_CHECK(kv_create(path, &env, NULL) == AUTH_OK);
     FUZZ_CHECK(kv_write(env, KV_ALONE, fill, NULL, NULL) == AUTH_OK);
     FUZZ_CHECK(kv_write(env, KV_ALONE, thin, NULL, NULL) == AUTH_OK);
     const off_t end = lseek(env->data_fd, 0, SEEK_END);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store_fixture.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -14,6 +16,43 @@
 #include "store/files.h"
 
 enum { NOBODY = 65534, NAMES = 512, SKIPPED = 77 };
+
+/* Between LMDB and the code under test: which directory is looked at when a transaction ends. */
+static const char *watched;
+static unsigned looked;
+static unsigned open_to_others;
+
+/* LMDB's own, with a pointer that nobody here looks behind. */
+int mdb_txn_commit(void *txn);
+
+static void look_at_files(void)
+{
+    DIR *entries = opendir(watched);
+    struct stat st;
+
+    assert_non_null(entries);
+    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        if (strstr(entry->d_name, ".mdb") != NULL) {
+            assert_int_equal(fstatat(dirfd(entries), entry->d_name, &st, AT_SYMLINK_NOFOLLOW), 0);
+            looked++;
+            open_to_others += (st.st_mode & 07777) != 0600 || st.st_uid != geteuid();
+        }
+    }
+    closedir(entries);
+}
+
+int mdb_txn_commit(void *txn)
+{
+    int (*real)(void *txn) = NULL;
+    void *found = dlsym(RTLD_NEXT, "mdb_txn_commit");
+
+    assert_non_null(found);
+    memcpy(&real, &found, sizeof real);
+    if (watched != NULL) {
+        look_at_files();
+    }
+    return real(txn);
+}
 
 static void assert_mode(const char *path, mode_t mode)
 {
@@ -82,6 +121,38 @@ static void modes_with_a_group(void **state)
         assert_int_equal(unlink(f->path), 0);
         assert_int_equal(unlink(f->lock), 0);
         assert_int_equal(unlink(f->key), 0);
+    }
+}
+
+/*
+ * As long as LMDB has the files open they are the caller's alone: what is in the lock file tells
+ * LMDB where to write, and root may be the one who writes.
+ */
+static void files_are_shared_once_nobody_has_them_mapped(void **state)
+{
+    struct fixture *f = *state;
+    bool root = geteuid() == 0;
+    struct stat st;
+
+    f->create.have_group = true;
+    f->create.group = root ? 12 : getegid();
+    f->create.have_owner = root;
+    f->create.owner = 13;
+    watched = f->dir;
+    looked = 0;
+    open_to_others = 0;
+    enum auth_status status = store_create(&f->create, &f->detail);
+    watched = NULL;
+    assert_status(f, status, AUTH_OK);
+    assert_true(looked >= 2);
+    assert_int_equal(open_to_others, 0);
+    assert_mode(f->path, 0640);
+    assert_mode(f->lock, 0660);
+    const char *const paths[] = {f->path, f->lock};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(stat(paths[i], &st), 0);
+        assert_int_equal(st.st_uid, root ? 13 : geteuid());
+        assert_int_equal(st.st_gid, f->create.group);
     }
 }
 
@@ -237,6 +308,13 @@ static void bad_policies(void **state)
     }
 }
 
+static enum auth_status give(struct fixture *f, const char *path, uid_t uid)
+{
+    const struct file_mode owner = {FILES_ANY_MODE, uid, FILES_ANY_GROUP};
+
+    return file_give(path, &owner, &f->detail);
+}
+
 /* Root gives away what it has made, and not what somebody has put in its place. */
 static void only_what_was_made_is_given_away(void **state)
 {
@@ -249,20 +327,20 @@ static void only_what_was_made_is_given_away(void **state)
     }
     fixture_create(f);
     (void)snprintf(other, sizeof other, "%s/other", f->dir);
-    assert_status(f, file_give(f->path, 13, &f->detail), AUTH_OK);
+    assert_status(f, give(f, f->path, 13), AUTH_OK);
     assert_int_equal(stat(f->path, &st), 0);
     assert_int_equal(st.st_uid, 13);
-    assert_status(f, file_give(f->path, 14, &f->detail), AUTH_STORE_DENIED);
+    assert_status(f, give(f, f->path, 14), AUTH_STORE_DENIED);
     assert_int_equal(symlink(f->key, other), 0);
-    assert_int_not_equal(file_give(other, 13, &f->detail), AUTH_OK);
+    assert_int_not_equal(give(f, other, 13), AUTH_OK);
     assert_int_equal(unlink(other), 0);
     assert_int_equal(link(f->key, other), 0);
-    assert_status(f, file_give(other, 13, &f->detail), AUTH_STORE_DENIED);
+    assert_status(f, give(f, other, 13), AUTH_STORE_DENIED);
     assert_int_equal(unlink(other), 0);
     assert_int_equal(mkdir(other, 0700), 0);
-    assert_status(f, file_give(other, 13, &f->detail), AUTH_STORE_DENIED);
+    assert_status(f, give(f, other, 13), AUTH_STORE_DENIED);
     assert_int_equal(rmdir(other), 0);
-    assert_int_not_equal(file_give(other, 13, &f->detail), AUTH_OK);
+    assert_int_not_equal(give(f, other, 13), AUTH_OK);
     assert_int_equal(stat(f->key, &st), 0);
     assert_int_equal(st.st_uid, 0);
 }
@@ -396,6 +474,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(modes_without_a_group),
         TEST(modes_with_a_group),
+        TEST(files_are_shared_once_nobody_has_them_mapped),
         TEST(a_second_store_leaves_the_first_alone),
         TEST(links_are_in_the_way),
         TEST(the_last_step_takes_no_name_that_is_there),
