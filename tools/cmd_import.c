@@ -214,7 +214,7 @@ static enum auth_status open_input(const struct tool *tool, struct import_option
     if (import->format->load == NULL) {
         return AUTH_OK;
     }
-    enum auth_status status = import->format->load(path, text, &detail);
+    enum auth_status status = import->format->load(tool, import->fd, text, &detail);
     if (status == AUTH_OK) {
         import->text = text;
     } else if (status != AUTH_CONTINUE) {

@@ -21,6 +21,7 @@
 #include "engine/identity.h"
 #include "line_reader.h"
 #include "store/record.h"
+#include "tool.h"
 
 enum {
     IMPORT_LINE_MAX = 8192,          /* bytes; what most formats allow in a line */
@@ -72,9 +73,11 @@ struct import_format {
 
     /*
      * Turns a file that is no text into text, before the store is opened (root may not be root any
-     * longer after that); may be NULL. AUTH_CONTINUE if the file is to be read as it is.
+     * longer after that); may be NULL. fd is the file, its offset stays. AUTH_CONTINUE if it is to
+     * be read as it is.
      */
-    enum auth_status (*load)(const char *path, struct buf *ret, struct detail *detail);
+    enum auth_status (*load)(const struct tool *tool, int fd, struct buf *ret,
+                             struct detail *detail);
 
     /* Before the first call of next(); may be NULL. Errors as for next(). */
     enum auth_status (*begin)(struct import_source *source, struct detail *why);

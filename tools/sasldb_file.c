@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "isolated.h"
 #include "line_reader.h"
 #include "store/kv.h"
 
@@ -30,8 +31,24 @@ static const struct {
     {0, 0x13579ad1, DATABASE_GDBM},      {16, 0xbeefc0de, DATABASE_LMDB},
 };
 
-static enum database recognise(const uint8_t head[HEAD_SIZE])
+/* A copy of the file, and what it is called. */
+struct copy {
+    int fd;
+    const char *path;
+};
+
+static enum auth_status damaged(struct detail *detail)
 {
+    return detail_set(detail, AUTH_STORE_DAMAGED, "is damaged");
+}
+
+/* What cannot be looked into beforehand, like a pipe, is text if anything. */
+static enum database recognise(int fd)
+{
+    uint8_t head[HEAD_SIZE] = {0};
+    if (pread(fd, head, sizeof head, 0) <= 0) {
+        return DATABASE_NONE;
+    }
     for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++) {
         uint32_t word = 0;
         memcpy(&word, head + magics[i].offset, sizeof word);
@@ -40,22 +57,6 @@ static enum database recognise(const uint8_t head[HEAD_SIZE])
         }
     }
     return DATABASE_NONE;
-}
-
-static enum auth_status read_head(const char *path, uint8_t ret[HEAD_SIZE], struct detail *detail)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        return detail_set(detail, AUTH_UNAVAILABLE, "cannot be opened: %s", strerror(errno));
-    }
-    memset(ret, 0, HEAD_SIZE);
-    ssize_t n = pread(fd, ret, HEAD_SIZE, 0);
-    int error = errno;
-    close(fd);
-    /* A pipe cannot be looked into beforehand, and is text if anything. */
-    return n >= 0 || error == ESPIPE
-               ? AUTH_OK
-               : detail_set(detail, AUTH_UNAVAILABLE, "cannot be read: %s", strerror(error));
 }
 
 static const char *find_program(const char *const *candidates)
@@ -68,8 +69,8 @@ static const char *find_program(const char *const *candidates)
     return NULL;
 }
 
-/* Starts the program with its output in a pipe, nothing to read, and hardly an environment. */
-static int start(const char *program, char *const *argv, int output, pid_t *ret)
+/* Starts the program with its output in a pipe, the file, and hardly an environment. */
+static int start(const char *program, char *const *argv, int file, int output, pid_t *ret)
 {
     char path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
     char locale[] = "LC_ALL=C";
@@ -84,24 +85,29 @@ static int start(const char *program, char *const *argv, int output, pid_t *ret)
         error = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     }
     if (error == 0) {
+        /* Onto itself: the one descriptor that stays open across exec. */
+        error = posix_spawn_file_actions_adddup2(&actions, file, file);
+    }
+    if (error == 0) {
         error = posix_spawn(ret, program, &actions, NULL, argv, environment);
     }
     posix_spawn_file_actions_destroy(&actions);
     return error;
 }
 
-static bool ended_well(pid_t pid)
+/* The status that waitpid() gives; -1 for none. */
+static int wait_for(pid_t pid)
 {
-    int how = 0;
+    int how = -1;
     pid_t got = -1;
     do {
         got = waitpid(pid, &how, 0);
     } while (got < 0 && errno == EINTR);
-    return got == pid && WIFEXITED(how) && WEXITSTATUS(how) == 0;
+    return got == pid ? how : -1;
 }
 
 /* All that the program prints. Its own messages go where ours go. */
-static enum auth_status collect(const char *program, char *const *argv, struct buf *ret,
+static enum auth_status collect(const char *program, char *const *argv, int file, struct buf *ret,
                                 struct detail *detail)
 {
     int ends[2];
@@ -109,7 +115,7 @@ static enum auth_status collect(const char *program, char *const *argv, struct b
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return detail_set(detail, AUTH_UNAVAILABLE, "%s", strerror(errno));
     }
-    int error = start(program, argv, ends[1], &pid);
+    int error = start(program, argv, file, ends[1], &pid);
     close(ends[1]);
     if (error != 0) {
         close(ends[0]);
@@ -121,41 +127,33 @@ static enum auth_status collect(const char *program, char *const *argv, struct b
         result = line_reader_load(ends[0], ret, &error);
     }
     close(ends[0]);
-    if (!ended_well(pid) || result != LINE_READ) {
+    int how = wait_for(pid);
+    if (WIFSIGNALED(how)) {
+        return damaged(detail);
+    }
+    if (how != 0 || result != LINE_READ) {
         return detail_set(detail, AUTH_UNAVAILABLE, "%s could not read it", program);
     }
     return AUTH_OK;
 }
 
-/* A name that begins with "-" is still a name. */
-static char *plain_path(const char *path)
-{
-    const char *front = path[0] == '/' ? "" : "./";
-    size_t size = strlen(front) + strlen(path) + 1;
-    char *ret = malloc(size);
-    if (ret != NULL) {
-        snprintf(ret, size, "%s%s", front, path);
-    }
-    return ret;
-}
-
 static enum auth_status dump(const char *const *candidates, const char *package, bool dash,
-                             const char *path, struct buf *ret, struct detail *detail)
+                             const struct copy *copy, struct buf *ret, struct detail *detail)
 {
     const char *program = find_program(candidates);
+    char file[ISOLATED_PATH_SIZE];
+    char standard_output[] = "-";
     if (program == NULL) {
         return detail_set(detail, AUTH_UNAVAILABLE,
                           "%s is needed to read this file and is not there (Debian package %s); "
                           "or let it write the text elsewhere and import that",
                           candidates[0], package);
     }
-    char *file = plain_path(path);
+    memcpy(file, copy->path, sizeof file);
     char *name = strdup(program);
-    char standard_output[] = "-";
     char *const argv[] = {name, file, dash ? standard_output : NULL, NULL};
     enum auth_status status =
-        file == NULL || name == NULL ? AUTH_NO_MEMORY : collect(program, argv, ret, detail);
-    free(file);
+        name == NULL ? AUTH_NO_MEMORY : collect(program, argv, copy->fd, ret, detail);
     free(name);
     return status;
 }
@@ -186,6 +184,7 @@ static enum auth_status walk(struct kv_txn *txn, void *ctx)
     return status == AUTH_OK ? buf_status(text) : status;
 }
 
+/* The layer's own sentence would name the copy. */
 static enum auth_status dump_lmdb(const char *path, struct buf *ret, struct detail *detail)
 {
     const struct kv_options options = {.writable = false, .nolock = true};
@@ -195,27 +194,32 @@ static enum auth_status dump_lmdb(const char *path, struct buf *ret, struct deta
         status = kv_read(env, walk, ret, detail);
     }
     kv_close(env);
-    return status;
+    return status == AUTH_STORE_DAMAGED || status == AUTH_STORE_FOREIGN ? damaged(detail) : status;
 }
 
-enum auth_status sasldb_file_read(const char *path, struct buf *ret, struct detail *detail)
+/* In a process of its own: see isolated.h. */
+static enum auth_status read_copy(int fd, const char path[ISOLATED_PATH_SIZE], struct buf *ret,
+                                  struct detail *detail)
 {
     static const char *const db_dump[] = {"/usr/bin/db_dump", "/usr/bin/db5.3_dump",
                                           "/usr/local/bin/db_dump", NULL};
     static const char *const gdbm_dump[] = {"/usr/bin/gdbm_dump", "/usr/local/bin/gdbm_dump", NULL};
-    uint8_t head[HEAD_SIZE];
-    enum auth_status status = read_head(path, head, detail);
-    if (status != AUTH_OK) {
-        return status;
-    }
-    switch (recognise(head)) {
+    const struct copy copy = {fd, path};
+    switch (recognise(fd)) {
     case DATABASE_BERKELEY:
-        return dump(db_dump, "db-util", false, path, ret, detail);
+        return dump(db_dump, "db-util", false, &copy, ret, detail);
     case DATABASE_GDBM:
-        return dump(gdbm_dump, "gdbmtool", true, path, ret, detail);
+        return dump(gdbm_dump, "gdbmtool", true, &copy, ret, detail);
     case DATABASE_LMDB:
         return dump_lmdb(path, ret, detail);
     default:
         return AUTH_CONTINUE;
     }
+}
+
+enum auth_status sasldb_file_read(const struct tool *tool, int fd, struct buf *ret,
+                                  struct detail *detail)
+{
+    return recognise(fd) == DATABASE_NONE ? AUTH_CONTINUE
+                                          : isolated_run(tool, fd, read_copy, ret, detail);
 }

@@ -4,13 +4,14 @@
  * prints, or gdbm_dump(1). By the file's own magic number:
  *
  *   Berkeley DB   Cyrus SASL 2.1 on Debian: read by db_dump of the Debian package db-util, which
- *                 sasl2-bin depends on. A process of its own parses the file, not this one, and no
- *                 library of a certain version is needed here.
+ *                 sasl2-bin depends on. No library of a certain version is needed here.
  *   GDBM          Cyrus SASL on Fedora and its kin: read by gdbm_dump.
- *   LMDB          Cyrus SASL 2.2: read here, without its lock file, which nobody else may have
- *                 written; so nobody may change the file meanwhile.
+ *   LMDB          Cyrus SASL 2.2: read by liblmdb, without its lock file, which nobody else may
+ *                 have written; so nobody may change the file while it is copied.
  *
- * The programs are taken from /usr/bin or /usr/local/bin, whatever PATH says.
+ * None of these parsers is made for files of people who are not trusted: they see a copy, in a
+ * process of user nobody (isolated.h), never as root. The programs are taken from /usr/bin or
+ * /usr/local/bin, whatever PATH says.
  */
 #ifndef SASL_LMDB_SASLDB_FILE_H
 #define SASL_LMDB_SASLDB_FILE_H
@@ -18,12 +19,14 @@
 #include "base/buf.h"
 #include "base/detail.h"
 #include "base/status.h"
+#include "tool.h"
 
 /*
- * Reads a database file into ret. AUTH_CONTINUE if it is none of these and may be text already.
- * AUTH_UNAVAILABLE, AUTH_NO_MEMORY, or what the store's layer says of an LMDB file.
+ * Reads the database file that fd is open on into ret; fd's offset stays. AUTH_CONTINUE if it is
+ * none of these and may be text already. AUTH_STORE_DAMAGED, AUTH_UNAVAILABLE, AUTH_NO_MEMORY,
+ * AUTH_STORE_DENIED without a user nobody.
  */
-MUST_USE enum auth_status sasldb_file_read(const char *path, struct buf *ret,
+MUST_USE enum auth_status sasldb_file_read(const struct tool *tool, int fd, struct buf *ret,
                                            struct detail *detail);
 
 #endif

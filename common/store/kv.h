@@ -55,7 +55,8 @@ struct kv_options {
 /*
  * Opens a file, or returns the environment this process has open for it and counts one user more
  * (then the options it was opened with stay). Symbolic links in path are resolved once, so that
- * the lock file is the same whatever the link. A writer makes a missing lock file, a reader never.
+ * the lock file is the same whatever the link; with nolock an absolute path stays as it is. A
+ * writer makes a missing lock file, a reader never.
  * AUTH_STORE_MISSING, _DENIED, _FOREIGN, _DAMAGED; AUTH_STORE_READONLY if it is to be writable and
  * this process has it open for reading.
  */

@@ -65,6 +65,7 @@ struct kv_txn {
     char wanted[KV_MAX_NAME + 1];
     enum auth_status if_missing;
     bool alone;
+    bool write;
     unsigned n_fresh;
     struct kv_handle fresh[KV_MAX_FRESH];
 };

@@ -338,6 +338,7 @@ enum auth_status lmdb_begin(struct kv_txn *txn, bool write)
     struct kv_env *env = txn->env;
 
     txn->mdb = NULL;
+    txn->write = write;
     if (env->mdb == NULL || env->process != kv_process() || atomic_load(&env->is_broken)) {
         return need(txn, KV_OPEN);
     }

@@ -2,8 +2,11 @@
 /* What is done with tables, keys and values inside a transaction, through LMDB. */
 #include <lmdb.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store/kv_internal.h"
+
+enum { PAGE_HEADER = 16 };
 
 /* MDB_val holds pointers to non-const; LMDB only reads through those that are handed in. */
 static MDB_val val_of(struct slice s)
@@ -84,6 +87,35 @@ static enum auth_status too_long(const struct kv_txn *txn)
                       txn->env->path);
 }
 
+/*
+ * LMDB believes the lengths it finds, and one that is wrong leads past the end of the file. What it
+ * hands out lies within a page, or behind the header of pages that hold nothing else. The map
+ * begins on a page of the machine, so that larger ones cannot be told, nor the pages that a writer
+ * has in memory of his own.
+ */
+static bool is_within_page(const struct kv_txn *txn, const MDB_val *v)
+{
+    const size_t size = txn->env->page_size;
+    const size_t at = (uintptr_t)v->mv_data % size;
+
+    return txn->write || v->mv_size == 0 || at == PAGE_HEADER ||
+           size > (size_t)sysconf(_SC_PAGESIZE) || (at > PAGE_HEADER && v->mv_size <= size - at);
+}
+
+/* Before anybody reads a key or a value. */
+static enum auth_status check_extent(const struct kv_txn *txn, const MDB_val *v)
+{
+    return is_within_page(txn, v)
+               ? AUTH_OK
+               : detail_set(txn->detail, AUTH_STORE_DAMAGED,
+                            "store %s holds a length that leads out of its page", txn->env->path);
+}
+
+static enum auth_status check_value(const struct kv_txn *txn, const MDB_val *v)
+{
+    return v->mv_size > KV_MAX_VALUE ? too_long(txn) : check_extent(txn, v);
+}
+
 enum auth_status kv_get(struct kv_txn *txn, unsigned table, struct slice key,
                         uint8_t ret[KV_MAX_VALUE], size_t *ret_n, bool *ret_found)
 {
@@ -99,8 +131,9 @@ enum auth_status kv_get(struct kv_txn *txn, unsigned table, struct slice key,
     if (rc != 0) {
         return lmdb_explain(txn->env, rc, txn->detail);
     }
-    if (v.mv_size > KV_MAX_VALUE) {
-        return too_long(txn);
+    enum auth_status status = check_value(txn, &v);
+    if (status != AUTH_OK) {
+        return status;
     }
     memcpy(ret, v.mv_data, v.mv_size);
     *ret_n = v.mv_size;
@@ -197,13 +230,18 @@ walk(struct kv_txn *txn, unsigned table, const struct range *range,
         return result(txn, rc);
     }
     rc = first_key(cursor, range->first, range->behind, &key, &value);
-    while (rc == 0 && status == AUTH_OK && has_prefix(&key, range->prefix)) {
-        if (value.mv_size > sizeof copy) {
-            status = too_long(txn);
+    while (rc == 0 && status == AUTH_OK) {
+        status = check_extent(txn, &key);
+        if (status == AUTH_OK && !has_prefix(&key, range->prefix)) {
             break;
         }
-        memcpy(copy, value.mv_data, value.mv_size);
-        status = visit(ctx, slice_of(key.mv_data, key.mv_size), slice_of(copy, value.mv_size));
+        if (status == AUTH_OK) {
+            status = check_value(txn, &value);
+        }
+        if (status == AUTH_OK) {
+            memcpy(copy, value.mv_data, value.mv_size);
+            status = visit(ctx, slice_of(key.mv_data, key.mv_size), slice_of(copy, value.mv_size));
+        }
         if (status == AUTH_OK) {
             rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
         }
@@ -252,7 +290,10 @@ enum auth_status kv_each_table(struct kv_txn *txn,
     }
     rc = mdb_cursor_get(cursor, &key, NULL, MDB_FIRST);
     while (rc == 0 && status == AUTH_OK) {
-        status = visit(ctx, slice_of(key.mv_data, key.mv_size));
+        status = check_extent(txn, &key);
+        if (status == AUTH_OK) {
+            status = visit(ctx, slice_of(key.mv_data, key.mv_size));
+        }
         if (status == AUTH_OK) {
             rc = mdb_cursor_get(cursor, &key, NULL, MDB_NEXT);
         }

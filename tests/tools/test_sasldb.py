@@ -120,7 +120,52 @@ class Sasldb(toolkit.ToolTest):
         with open(path, "r+b") as file:
             file.truncate(6000)
         _, said = self.load(path, status=3)
-        self.assertIn("truncated", said)
+        self.assertIn(f"{path}: is damaged", said)
+
+    @unittest.skipUnless(shutil.which("mdb_load"), "no lmdb-utils")
+    def test_lmdb_that_lies(self):
+        """What LMDB stumbles over is lost with the process that reads it, and nothing else."""
+        key = b"\0".join((b"alice", b"example.org", b"userPassword"))
+        dump = db_dump([(key, b"secret")]).replace(b"type=hash", b"type=btree")
+        path = os.path.join(self.directory, "sasldb2")
+        subprocess.run(["mdb_load", "-n", path], input=dump, check=True, timeout=toolkit.SECONDS)
+        whole = toolkit.contents(path)
+        node = whole.rindex(key) - 8  # length of the value 4, flags 2, length of the key 2
+        for at, wrong in ((6, b"\xff\xff"), (6, b"\x00\x20"), (4, b"\x04"), (0, b"\xff\xff")):
+            with self.subTest(at=at, wrong=wrong):
+                damaged = bytearray(whole)
+                damaged[node + at : node + at + len(wrong)] = wrong
+                lie = self.file("lie", bytes(damaged))
+                counts, said = self.load(lie, status=3)
+                self.assertIsNone(counts)
+                self.assertIn(f"{lie}: is damaged", said)
+        self.assertEqual(self.store.names(), [])
+
+    def in_place_of_db_dump(self, script):
+        """Imports what begins like a Berkeley DB file, with another program in db_dump's place."""
+        path = self.file("sasldb2", b"\0" * 12 + b"\x61\x15\x06\0" + b"\0" * 48)
+        program = self.file("program", b"#!/bin/sh\n" + script, mode=0o755)
+        os.chmod(self.directory, 0o755)
+        return toolkit.run(
+            ["unshare", "-m", "--propagation", "private", "sh", "-ec",
+             'mount --bind "$0" /usr/bin/db_dump; exec "$@"', program,
+             *self.store.command("import", "--format", "sasldb", path)])
+
+    @unittest.skipUnless(os.geteuid() == 0 and os.path.exists("/usr/bin/db_dump")
+                         and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0,
+                         "needs root, namespaces and db_dump")
+    def test_the_program_is_nobody(self):
+        """It gets the file that root alone may read, and nothing of root's or of where we are."""
+        text = db_dump([item(b"alice", b"example.org", b"userPassword", b"secret")]).decode()
+        result = self.in_place_of_db_dump(
+            b'[ "$(id -un) $(id -Gn) $(pwd) $(wc -c < "$1")" = "nobody nogroup / 64" ] || exit 1\n'
+            b"[ ! -r /etc/shadow ] || exit 1\n"
+            b"cat <<'END'\n" + text.encode() + b"END\n")
+        self.assertEqual((result.status, result.err), (0, b""), result)
+        self.assert_verifies(self.store, "alice@example.org", b"secret")
+        for script, words in ((b"kill -SEGV $$", "is damaged"), (b"exit 1", "could not read it")):
+            result = self.in_place_of_db_dump(script)
+            self.assert_one_line(result, 3, "import", words)
 
     @unittest.skipUnless(shutil.which("gdbm_load") and shutil.which("gdbm_dump"), "no gdbmtool")
     def test_gdbm(self):

@@ -391,6 +391,57 @@ static void records_of_another_store_are_refused(void **state)
     store_close(store);
 }
 
+/* Writes two bytes into the node that holds this row, wherever the file has one. */
+static void patch_nodes(struct fixture *f, const struct raw_row *row, size_t at, uint16_t wrong)
+{
+    enum { NODE_HEADER = 8 };
+    size_t n = 0;
+    uint8_t *file = read_file(f->path, &n);
+    size_t found = 0;
+
+    for (size_t i = NODE_HEADER; i + row->n_key <= n; i++) {
+        if (memcmp(file + i, row->key, row->n_key) == 0) {
+            memcpy(file + i - NODE_HEADER + at, &wrong, sizeof wrong);
+            found++;
+        }
+    }
+    assert_true(found > 0);
+    write_file(f->path, file, n, 0600);
+    free(file);
+}
+
+/* A node: length of the value 4, flags 2, length of the key 2. LMDB believes them all. */
+static void lengths_that_lead_out_of_a_page(void **state)
+{
+    static const char text[] = "leads out of its page";
+    enum { VALUE_LENGTH = 0, KEY_LENGTH = 6 };
+    struct fixture *f = *state;
+    struct raw_row row;
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, true);
+    fixture_add(store, "alice", "example.org", 1);
+    store_close(store);
+    assert_true(raw_read(f, "users.1", 0, &row));
+
+    patch_nodes(f, &row, VALUE_LENGTH, RAW_MAX);
+    store = fixture_open(f, false);
+    struct identity who = fixture_who("alice", "example.org");
+    struct record record;
+    assert_status(f, store_get(store, &who, &record, &f->detail), AUTH_STORE_DAMAGED);
+    assert_non_null(strstr(f->detail.text, text));
+    assert_status(f, store_each(store, NULL, visit_nothing, NULL, &f->detail), AUTH_STORE_DAMAGED);
+    assert_non_null(strstr(f->detail.text, text));
+    store_close(store);
+
+    patch_nodes(f, &row, VALUE_LENGTH, (uint16_t)row.n_value);
+    patch_nodes(f, &row, KEY_LENGTH, UINT16_MAX);
+    store = fixture_open(f, false);
+    assert_status(f, store_each(store, NULL, visit_nothing, NULL, &f->detail), AUTH_STORE_DAMAGED);
+    assert_non_null(strstr(f->detail.text, text));
+    store_close(store);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -406,6 +457,7 @@ int main(void)
         TEST(a_key_put_right_is_found_without_a_restart),
         TEST(keys_that_cannot_be_used),
         TEST(records_of_another_store_are_refused),
+        TEST(lengths_that_lead_out_of_a_page),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
