@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Changes of the key file: written beside it and renamed, by one program at a time. */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "store/files.h"
 #include "store/key_text.h"
+#include "store/key_turn.h"
 
 /*
  * Copies the lines of a key file to ret, but for the key named by drop (if not NULL), and counts
@@ -51,49 +48,10 @@ static enum auth_status copy_lines(const char *path, struct slice text, const ui
     return status == AUTH_OK ? buf_status(ret) : status;
 }
 
-enum {
-    LOCK_TRIES = 100,
-    LOCK_PAUSE = 50 * 1000 * 1000, /* nanoseconds */
-};
-
-/* Two programs that change one key file take turns: a lock on its directory, held until closed. */
-static enum auth_status lock_directory(const char *path, int *ret_fd, struct detail *detail)
-{
-    char *directory = file_directory(path);
-
-    if (directory == NULL) {
-        return AUTH_NO_MEMORY;
-    }
-    enum auth_status status = AUTH_OK;
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        status = file_explain("directory of the key file", directory, errno, detail);
-    }
-    for (unsigned tries = 0; status == AUTH_OK && flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
-        if (errno != EINTR && errno != EWOULDBLOCK) {
-            status = file_explain("cannot lock", directory, errno, detail);
-        } else if (tries == LOCK_TRIES) {
-            /* Anybody who may read the directory can hold this lock; nobody waits for ever. */
-            status = detail_set(detail, AUTH_STORE_BUSY,
-                                "another process holds a lock on the directory %s", directory);
-        } else {
-            const struct timespec pause = {.tv_nsec = LOCK_PAUSE};
-            (void)nanosleep(&pause, NULL);
-        }
-    }
-    free(directory);
-    if (status == AUTH_OK) {
-        *ret_fd = fd;
-    } else if (fd >= 0) {
-        close(fd);
-    }
-    return status;
-}
-
 /* Takes the turn, and clears away the keys that one who was killed in his has left lying about. */
-static enum auth_status take_turn(const char *path, int *ret_fd, struct detail *detail)
+static enum auth_status take_turn(const char *path, struct key_turn *ret, struct detail *detail)
 {
-    enum auth_status status = lock_directory(path, ret_fd, detail);
+    enum auth_status status = key_turn_take(path, ret, detail);
 
     if (status == AUTH_OK) {
         file_remove_leftovers(path);
@@ -126,10 +84,10 @@ enum auth_status keyring_add(const char *path, const uint8_t store_id[STORE_ID_S
     struct buf lines;
     uint32_t last = 0;
     size_t n = 0;
-    int directory = -1;
+    struct key_turn turn;
 
     buf_init(&lines, KEY_TEXT_MAX);
-    enum auth_status status = take_turn(path, &directory, detail);
+    enum auth_status status = take_turn(path, &turn, detail);
     if (status != AUTH_OK) {
         return status;
     }
@@ -165,7 +123,7 @@ enum auth_status keyring_add(const char *path, const uint8_t store_id[STORE_ID_S
     crypto_wipe(&line, sizeof line);
     buf_release(&lines);
     key_text_release(&text);
-    close(directory);
+    key_turn_end(&turn);
     return status;
 }
 
@@ -176,10 +134,10 @@ enum auth_status keyring_remove(const char *path, const uint8_t store_id[STORE_I
     struct buf lines;
     uint32_t last = 0;
     size_t n = 0;
-    int directory = -1;
+    struct key_turn turn;
 
     buf_init(&lines, KEY_TEXT_MAX);
-    enum auth_status status = take_turn(path, &directory, detail);
+    enum auth_status status = take_turn(path, &turn, detail);
     if (status != AUTH_OK) {
         return status;
     }
@@ -202,6 +160,6 @@ enum auth_status keyring_remove(const char *path, const uint8_t store_id[STORE_I
     }
     buf_release(&lines);
     key_text_release(&text);
-    close(directory);
+    key_turn_end(&turn);
     return status;
 }

@@ -7,7 +7,9 @@
 
 /*
  * flock() belongs to the open file, so it goes with the last descriptor on it and has nothing to do
- * with the fcntl() locks that LMDB's lock file carries.
+ * with the fcntl() locks that LMDB's lock file carries. A reader can hold it too and keep the claim
+ * from its owner; but a reader can as well hold the lock that every writer needs, which lies in the
+ * lock file, so a file of the owner's alone would win nothing.
  */
 static bool lock_data(const struct kv_env *env)
 {

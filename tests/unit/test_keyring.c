@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store_scene.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crypto.h"
 #include "store/files.h"
+#include "store/key_turn.h"
 #include "store/keyring.h"
 
 #define ID_A "000102030405060708090a0b0c0d0e0f"
@@ -489,6 +492,99 @@ static void what_a_killed_one_left_goes(void **state)
     }
 }
 
+/* Who may only read the key file and its directory can lock them, and keeps no change away. */
+static void locks_of_readers_stop_nobody(void **state)
+{
+    struct fixture *f = *state;
+    char names[256];
+    uint32_t id = 0;
+
+    assert_status(f, keyring_add(f->key, id_a, 0640, FILES_ANY_GROUP, &id, &f->detail), AUTH_OK);
+    int directory = open(f->dir, O_RDONLY | O_DIRECTORY);
+    int key = open(f->key, O_RDONLY);
+    assert_true(directory >= 0 && key >= 0);
+    assert_int_equal(flock(directory, LOCK_EX), 0);
+    assert_int_equal(flock(key, LOCK_EX), 0);
+    assert_status(f, keyring_add(f->key, id_a, 0640, FILES_ANY_GROUP, &id, &f->detail), AUTH_OK);
+    assert_status(f, keyring_remove(f->key, id_a, 1, NULL, &f->detail), AUTH_OK);
+    close(key);
+    close(directory);
+    fixture_list(f, names, sizeof names);
+    assert_string_equal(names, "key\n");
+}
+
+static void nobody_else_can_open_what_a_turn_locks(void **state)
+{
+    struct fixture *f = *state;
+    char path[FIXTURE_PATH + 32];
+    char names[256];
+    struct key_turn turn;
+    struct stat st;
+
+    (void)snprintf(path, sizeof path, "%s-lock", f->key);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(f->dir, 1, FILES_ANY_GROUP), 0);
+    }
+    assert_status(f, key_turn_take(f->key, &turn, &f->detail), AUTH_OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(st.st_uid, geteuid() == 0 ? 1 : geteuid());
+    key_turn_end(&turn);
+    fixture_list(f, names, sizeof names);
+    assert_string_equal(names, "");
+
+    /* One that was killed leaves its file; one that others may open is none of ours. */
+    write_file(path, "", 0, 0600);
+    assert_status(f, key_turn_take(f->key, &turn, &f->detail), AUTH_OK);
+    key_turn_end(&turn);
+    write_file(path, "", 0, 0644);
+    assert_status(f, key_turn_take(f->key, &turn, &f->detail), AUTH_STORE_DENIED);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("key", path), 0);
+    assert_int_not_equal(key_turn_take(f->key, &turn, &f->detail), AUTH_OK);
+    assert_int_equal(unlink(path), 0);
+}
+
+enum { WRITERS = 3, KEYS_EACH = 4 };
+
+static void add_some(void *ctx)
+{
+    struct fixture *f = ctx;
+    uint32_t id = 0;
+
+    for (unsigned n = 0; n < KEYS_EACH;) {
+        enum auth_status status = keyring_add(f->key, id_a, 0600, FILES_ANY_GROUP, &id, &f->detail);
+        if (status != AUTH_OK && status != AUTH_STORE_BUSY) {
+            _exit(1);
+        }
+        n += status == AUTH_OK;
+    }
+    _exit(0);
+}
+
+/* No key of one is lost by the change of another. */
+static void several_take_turns(void **state)
+{
+    struct fixture *f = *state;
+    struct keyring *ring = NULL;
+    pid_t pids[WRITERS];
+    char names[256];
+
+    for (unsigned i = 0; i < WRITERS; i++) {
+        pids[i] = start(add_some, f);
+    }
+    for (unsigned i = 0; i < WRITERS; i++) {
+        assert_int_equal(finish(pids[i]), 0);
+    }
+    assert_status(f, load(f, FILES_ANY_GROUP, &ring), AUTH_OK);
+    for (uint32_t id = 1; id <= WRITERS * KEYS_EACH; id++) {
+        assert_non_null(keyring_find(ring, id_a, id));
+    }
+    keyring_free(ring);
+    fixture_list(f, names, sizeof names);
+    assert_string_equal(names, "key\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -510,6 +606,9 @@ int main(void)
         TEST(modes_do_not_depend_on_the_umask),
         TEST(a_full_disk_leaves_the_old_file),
         TEST(what_a_killed_one_left_goes),
+        TEST(locks_of_readers_stop_nobody),
+        TEST(nobody_else_can_open_what_a_turn_locks),
+        TEST(several_take_turns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
