@@ -68,7 +68,7 @@ void verifier_drop(struct verifier_set *set, unsigned kinds)
     }
 }
 
-enum { BCRYPT_PASSWORD = 72 }; /* bytes that count */
+enum { BCRYPT_PASSWORD = 72 }; /* bytes that count; of one that long the end may be missing */
 
 /*
  * What has no "$" in front is of the DES kind: eight characters count, or seven bits of each. The
@@ -86,7 +86,7 @@ bool verifier_crypt_covers(const struct verifier_set *set, struct slice password
     struct slice text = slice_str(set->crypt);
     const bool bcrypt = slice_take_literal(&text, "$2");
 
-    return !crypt_is_partial(set->crypt) && !(bcrypt && password.n > BCRYPT_PASSWORD);
+    return !crypt_is_partial(set->crypt) && !(bcrypt && password.n >= BCRYPT_PASSWORD);
 }
 
 unsigned verifier_missing(const struct verifier_set *set, unsigned wanted)

@@ -123,9 +123,10 @@ void verifier_drop(struct verifier_set *set, unsigned kinds);
 unsigned verifier_missing(const struct verifier_set *set, unsigned wanted);
 
 /*
- * True if set->crypt depends on every byte of the password. Not so for DES (eight characters) and,
- * behind 72 bytes, for bcrypt: what such a hash takes need not be the password its owner chose, and
- * no verifier may be made of it. verifier_missing() is 0 for hashes that never cover one.
+ * True if set->crypt takes this password and none that is longer. Not so for DES (eight characters)
+ * and, from 72 bytes on, for bcrypt: what such a hash takes need not be the password its owner
+ * chose, and no verifier may be made of it. verifier_missing() is 0 for hashes that never cover
+ * one.
  */
 bool verifier_crypt_covers(const struct verifier_set *set, struct slice password);
 

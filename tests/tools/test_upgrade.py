@@ -156,8 +156,11 @@ class Upgrade(UpgradeTest):
         server = self.server()
         self.assertEqual(server.login("old", "passwordXYZ"), OK)
         self.assertEqual(self.size(), 0)
-        self.assertEqual(server.login("long", 72 * "A" + "zzz"), OK)
-        self.upgrade(upgraded=0, refused=1)
+        # Exactly 72 bytes may be the beginning of the owner's too, whom an upgrade would lock out.
+        for password in (72 * "A", 72 * "A" + "zzz"):
+            self.assertEqual(server.login("long", password), OK)
+            self.upgrade(upgraded=0, refused=1)
+            server = self.server()
         for user in ("old", "long"):
             self.assertEqual(self.kinds(user), {"crypt"})
         self.assertEqual(server.login("old", "password1"), OK)
