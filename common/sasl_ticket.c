@@ -144,6 +144,9 @@ static enum auth_status leave(const struct ticket_target *target, const struct i
     uint8_t bytes[TICKET_SIZE];
     enum auth_status status = ticket_notes_make(&outbox.notes, target, who, note);
 
+    if (ticket_file_was_emptied(&outbox.file)) {
+        ticket_notes_forget(&outbox.notes);
+    }
     if (status != AUTH_OK || ticket_notes_has(&outbox.notes, note)) {
         return status;
     }

@@ -141,7 +141,23 @@ enum auth_status ticket_file_append(struct ticket_file *file, const uint8_t byte
         status = st.st_size >= TICKET_FILE_MAX ? AUTH_STORE_FULL : write_ticket(file->fd, bytes);
     }
     (void)lock(file->fd, F_UNLCK, own_byte(file->fd), 1);
+    if (status == AUTH_OK) {
+        file->seen = st.st_size + TICKET_SIZE;
+    }
     return status;
+}
+
+bool ticket_file_was_emptied(struct ticket_file *file)
+{
+    struct stat st;
+
+    if (file->fd < 0 || fstat(file->fd, &st) != 0 || st.st_dev != file->dev ||
+        st.st_ino != file->ino) {
+        return false;
+    }
+    const bool shorter = st.st_size < file->seen;
+    file->seen = st.st_size;
+    return shorter;
 }
 
 enum auth_status ticket_file_make(const char *store_path, uid_t uid, bool *ret_made,

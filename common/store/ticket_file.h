@@ -34,6 +34,7 @@ struct ticket_file {
     int fd; /* -1: not open */
     dev_t dev;
     ino_t ino;
+    off_t seen; /* bytes it had when it was last looked at */
 };
 
 /*
@@ -55,6 +56,12 @@ void ticket_file_close(struct ticket_file *file);
  */
 MUST_USE enum auth_status ticket_file_append(struct ticket_file *file,
                                              const uint8_t bytes[TICKET_SIZE]);
+
+/*
+ * Whether the file has been emptied since it was last appended to or asked about. One that has
+ * grown again beyond what it was then is not recognised.
+ */
+bool ticket_file_was_emptied(struct ticket_file *file);
 
 /*
  * Makes an empty file for a store, if there is none: of that owner (FILES_ANY_USER: the caller),

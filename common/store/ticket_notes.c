@@ -10,7 +10,8 @@ enum { HMAC_SIZE = 32 };
 enum auth_status ticket_notes_make(struct ticket_notes *notes, const struct ticket_target *target,
                                    const struct identity *who, uint8_t ret[TICKET_NOTE])
 {
-    const struct slice parts[] = {slice_of(target->version, sizeof target->version),
+    const struct slice parts[] = {slice_of(target->public_key, sizeof target->public_key),
+                                  slice_of(target->version, sizeof target->version),
                                   slice_of(who->realm, strlen(who->realm) + 1),
                                   slice_str(who->user)};
     uint8_t hmac[HMAC_SIZE];
@@ -43,4 +44,10 @@ void ticket_notes_add(struct ticket_notes *notes, const uint8_t note[TICKET_NOTE
     memcpy(notes->note[notes->next], note, TICKET_NOTE);
     notes->next = (notes->next + 1) % TICKET_NOTES;
     notes->n += notes->n < TICKET_NOTES;
+}
+
+void ticket_notes_forget(struct ticket_notes *notes)
+{
+    notes->n = 0;
+    notes->next = 0;
 }

@@ -413,6 +413,29 @@ class Hostile(UpgradeTest):
         self.leave(("alice", "secret"))
         self.upgrade(upgraded=1)
 
+    def test_lost_tickets_are_left_again(self):
+        """A process remembers what it has left, but not beyond its use."""
+        self.upgrade(upgraded=1, unreadable=0)
+        self.add("carol", "carol's")
+        server = self.server()
+        for _ in range(2):
+            self.assertEqual(server.login("carol", "carol's"), OK)
+            self.assertEqual(self.size(), TICKET)
+        # Tickets for a key that is there no more, whatever becomes of the file.
+        kept = toolkit.contents(self.tickets)
+        os.unlink(self.private)
+        self.upgrade(upgraded=0, unreadable=1, emptied=True)
+        self.put(kept)
+        for _ in range(2):
+            self.assertEqual(server.login("carol", "carol's"), OK)
+            self.assertEqual(self.size(), 2 * TICKET)
+        # Somebody empties the file.
+        os.truncate(self.tickets, 0)
+        for _ in range(2):
+            self.assertEqual(server.login("carol", "carol's"), OK)
+            self.assertEqual(self.size(), TICKET)
+        self.upgrade(upgraded=1, unreadable=0)
+
     def test_many_for_one_account(self):
         """Duplicates, replays and a flood: one upgrade."""
         self.put(self.good * 4000)

@@ -418,6 +418,10 @@ static void notes(void **state)
     assert_int_equal(ticket_notes_make(&kept, &target, &alice, again), AUTH_OK);
     assert_false(ticket_notes_has(&kept, again));
     target.version[0] = 1;
+    target.public_key[31] ^= 1;
+    assert_int_equal(ticket_notes_make(&kept, &target, &alice, again), AUTH_OK);
+    assert_false(ticket_notes_has(&kept, again));
+    target.public_key[31] ^= 1;
     struct identity other = {"alic", "eexample.org"};
     assert_int_equal(ticket_notes_make(&kept, &target, &other, again), AUTH_OK);
     assert_false(ticket_notes_has(&kept, again));
@@ -431,6 +435,8 @@ static void notes(void **state)
     ticket_notes_add(&kept, again);
     assert_false(ticket_notes_has(&kept, note));
     assert_int_equal(kept.n, TICKET_NOTES);
+    ticket_notes_forget(&kept);
+    assert_false(ticket_notes_has(&kept, again));
 }
 
 /* A host that closes what is not its own: the number may be a client's connection by now. */
