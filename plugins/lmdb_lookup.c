@@ -34,6 +34,9 @@ enum wanted {
     WANT_DECOY_SCRAM = WANT_DECOY_SHA_1 | WANT_DECOY_SHA_256 | WANT_DECOY_SHA_512,
 };
 
+/* For our own mechanisms alone. */
+enum { WANT_OURS = WANT_DIGEST | WANT_CRYPT | WANT_DECOY | WANT_UPGRADE | WANT_DECOY_SCRAM };
+
 static const struct {
     const char *name;
     enum wanted bit;
@@ -55,6 +58,7 @@ static const struct {
 struct lookup {
     sasl_server_params_t *sparams;
     unsigned flags;
+    bool for_us; /* by one of our own mechanisms */
     unsigned wanted;
     struct identity who;
     struct store_answer answer;
@@ -72,8 +76,8 @@ static unsigned wanted_hashes(const struct lookup *l)
            ((l->wanted & WANT_DECOY_SHA_512) != 0 ? VERIFIER_SCRAM_SHA_512 : 0);
 }
 
-/* The bit of a requested property, if it is ours to serve in a lookup with these flags. */
-static unsigned wanted_bit(const struct propval *prop, unsigned flags)
+/* The bit of a requested property, if it is ours to serve in this lookup. */
+static unsigned wanted_bit(const struct propval *prop, unsigned flags, bool for_us)
 {
     bool star = prop->name[0] == '*';
     bool for_authzid = (flags & SASL_AUXPROP_AUTHZID) != 0;
@@ -83,10 +87,24 @@ static unsigned wanted_bit(const struct propval *prop, unsigned flags)
     }
     for (size_t i = 0; i < sizeof served / sizeof served[0]; i++) {
         if (strcasecmp(prop->name + (star ? 1 : 0), served[i].name) == 0) {
-            return served[i].bit;
+            return for_us ? served[i].bit : served[i].bit & ~(unsigned)WANT_OURS;
         }
     }
     return 0;
+}
+
+/*
+ * What one of our mechanisms has asked for on a connection stays asked for, also when libsasl2 or
+ * another mechanism looks a name up there later. Ours say so each time.
+ */
+static bool is_for_us(const struct propval *prop)
+{
+    for (; prop != NULL && prop->name != NULL; prop++) {
+        if (strcmp(prop->name, "*" PROP_ASK) == 0) {
+            return prop->values != NULL && prop->values[0] != NULL;
+        }
+    }
+    return false;
 }
 
 static void set_value(struct lookup *l, const char *name, struct slice value)
@@ -396,7 +414,7 @@ static void set_properties(struct lookup *l)
     const struct propval *props = l->sparams->utils->prop_get(l->sparams->propctx);
 
     for (; props != NULL && props->name != NULL; props++) {
-        unsigned bit = wanted_bit(props, l->flags);
+        unsigned bit = wanted_bit(props, l->flags, l->for_us);
         if (bit == 0) {
             continue;
         }
@@ -518,8 +536,9 @@ int plugin_lookup(void *glob_context, sasl_server_params_t *sparams, unsigned fl
         return SASL_NOMECH;
     }
     const struct propval *props = sparams->utils->prop_get(sparams->propctx);
+    const bool for_us = is_for_us(props);
     for (; props != NULL && props->name != NULL; props++) {
-        wanted |= wanted_bit(props, flags);
+        wanted |= wanted_bit(props, flags, for_us);
     }
     if (wanted == 0) {
         return SASL_OK;
@@ -530,6 +549,7 @@ int plugin_lookup(void *glob_context, sasl_server_params_t *sparams, unsigned fl
     }
     l->sparams = sparams;
     l->flags = flags;
+    l->for_us = for_us;
     l->wanted = wanted;
     struct slice name = slice_of(user, ulen);
     enum auth_status status = ask_store(l, name);

@@ -232,15 +232,46 @@ static void unknown_users_see_a_steady_salt(void **state)
     buf_release(&seen);
 }
 
+/* Called after libsasl2 has cleared all values, just before it asks for new ones. */
+static int say_that_it_is_us(sasl_conn_t *conn, void *context, const char *in, unsigned in_len,
+                             unsigned flags, const char *user_realm, char *out, unsigned out_max,
+                             unsigned *out_len)
+{
+    (void)context;
+    (void)flags;
+    (void)user_realm;
+    assert_int_equal(prop_set(sasl_auxprop_getctx(conn), "*" PROP_ASK, "?", 1), SASL_OK);
+    assert_true(in_len <= out_max);
+    memcpy(out, in, in_len);
+    *out_len = in_len;
+    return SASL_OK;
+}
+
+/* A connection whose lookups are as if one of our mechanisms made them, for these names. */
+static sasl_conn_t *connect_as_ours(const char **names)
+{
+    static const sasl_callback_t callbacks[] = {
+        {SASL_CB_CANON_USER, (sasl_callback_ft)(void (*)(void))say_that_it_is_us, NULL},
+        {SASL_CB_LIST_END, NULL, NULL},
+    };
+    static const char *ask[] = {"*" PROP_ASK, NULL};
+    sasl_conn_t *conn = NULL;
+
+    assert_int_equal(
+        sasl_server_new("smtp", HOST_FQDN, HOST_REALM, NULL, NULL, callbacks, 0, &conn), SASL_OK);
+    assert_int_equal(sasl_auxprop_request(conn, names), SASL_OK);
+    assert_int_equal(sasl_auxprop_request(conn, ask), SASL_OK);
+    return conn;
+}
+
 /* How many values a lookup sets of what DIGEST-MD5 asks for, and that all are of one form. */
 static unsigned digest_values(const char *user)
 {
     static const char *names[] = {"*" PROP_DIGEST, "*" PROP_DECOY, NULL};
-    sasl_conn_t *conn = host_connect(HOST_REALM, true);
+    sasl_conn_t *conn = connect_as_ours(names);
     struct propval found[3] = {{0}};
     unsigned n = 0;
 
-    assert_int_equal(sasl_auxprop_request(conn, names), SASL_OK);
     /* It looks the name up, as DIGEST-MD5 would. */
     assert_int_not_equal(sasl_checkpass(conn, user, (unsigned)strlen(user), "x", 1), SASL_OK);
     assert_int_equal(prop_getnames(sasl_auxprop_getctx(conn), names, found), 2);
@@ -317,15 +348,70 @@ static void checkpass_and_its_refusals(void **state)
     }
 }
 
+/* A wrong password, or what is none: the connection goes on. */
+static void fail_on(sasl_conn_t *conn, const char *mech)
+{
+    struct outcome o;
+    struct client c;
+
+    outcome_init(&o);
+    client_init(&c, "alice", "wrong");
+    attempt_run(conn, mech, &c, &o);
+    assert_int_equal(o.code, SASL_BADAUTH);
+    client_release(&c);
+    outcome_release(&o);
+}
+
+/*
+ * The same after an exchange that failed on the same connection, with whatever mechanism: names
+ * that it asked for are still asked for, which must not make libsasl2's own lookup pass for one of
+ * ours.
+ */
+static void checkpass_after_a_failed_exchange(void **state)
+{
+    static const struct {
+        const char *user;
+        const char *password;
+        int code;
+    } cases[] = {
+        {"alice", "secret", SASL_OK},     {"alice@LAB.test", "secret", SASL_NOUSER},
+        {"off", "wrong", SASL_BADAUTH},   {"gone", "secret", SASL_BADAUTH},
+        {"nobody", "wrong", SASL_NOUSER},
+    };
+    static const char *names[] = {"*" PROP_DIGEST,
+                                  "*" PROP_CRYPT,
+                                  "*" PROP_UPGRADE,
+                                  "*" PROP_DECOY,
+                                  "*" PROP_DECOY_SHA_256,
+                                  "*" PROP_ASK,
+                                  NULL};
+
+    (void)state;
+    for (size_t mech = 0; mech < ATTEMPT_MECHS; mech++) {
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            sasl_conn_t *conn = host_connect(HOST_REALM, true);
+            struct propval found[7] = {{0}};
+            fail_on(conn, attempt_mechs[mech]);
+            assert_int_equal(sasl_checkpass(conn, cases[i].user, (unsigned)strlen(cases[i].user),
+                                            cases[i].password, (unsigned)strlen(cases[i].password)),
+                             cases[i].code);
+            (void)prop_getnames(sasl_auxprop_getctx(conn), names, found);
+            for (size_t j = 0; names[j] != NULL; j++) {
+                assert_true(found[j].values == NULL || found[j].values[0] == NULL);
+            }
+            sasl_dispose(&conn);
+        }
+    }
+}
+
 /* How many values the names of a lookup got together; *ret_bytes: how many bytes. */
 static unsigned count_values(const char *user, const char *decoy, unsigned *ret_bytes)
 {
     const char *names[] = {"*" PROP_AUTH_PASSWORD, decoy, NULL};
     struct propval values[2];
-    sasl_conn_t *conn = host_connect(HOST_REALM, true);
+    sasl_conn_t *conn = connect_as_ours(names);
     unsigned n = 0;
 
-    assert_int_equal(sasl_auxprop_request(conn, names), SASL_OK);
     (void)sasl_user_exists(conn, NULL, NULL, user);
     assert_int_equal(prop_getnames(sasl_auxprop_getctx(conn), names, values), 2);
     *ret_bytes = 0;
@@ -399,6 +485,7 @@ int main(void)
         cmocka_unit_test(unknown_users_see_a_steady_salt),
         cmocka_unit_test(every_name_has_as_many_digests),
         cmocka_unit_test(checkpass_and_its_refusals),
+        cmocka_unit_test(checkpass_after_a_failed_exchange),
         cmocka_unit_test(a_lookup_brings_what_is_asked_for),
     };
 
