@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "terminal_filter.h"
+
 static bool started_as_root;
 
 bool privilege_started_as_root(void)
@@ -77,9 +79,10 @@ uid_t privilege_owner(const char *store_path)
     return geteuid() == 0 && find_owner(store_path, &uid, &gid) ? uid : (uid_t)-1;
 }
 
-/* For good: also root's way back is tried. */
+/* For good: also root's way back is tried, and the one by way of root's terminal is closed. */
 static enum auth_status become(uid_t uid, gid_t gid, struct detail *detail)
 {
+    terminal_filter_install();
     if (setgroups(1, &gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0 ||
         setuid(0) == 0) {
         return detail_set(detail, AUTH_STORE_DENIED, "cannot become uid %u, gid %u: %s",

@@ -3,6 +3,7 @@
 
 import mmap
 import os
+import platform
 import re
 import shutil
 import struct
@@ -41,6 +42,17 @@ class Privilege(toolkit.ToolTest):
             self.directory, self.store.path, self.store.lock, self.store.key, **owner
         )
 
+    def assert_confined(self, pid, root):
+        """Whoever is not root any more, and may be taken over, types nothing into root's terminal."""
+        own = {field: status_of("self", field) for field in ("NoNewPrivs", "Seccomp")}
+        if root:
+            wanted = own
+        elif platform.machine() in ("x86_64", "aarch64"):
+            wanted = {"NoNewPrivs": ["1"], "Seccomp": ["2"]}
+        else:
+            return
+        self.assertEqual({field: status_of(pid, field) for field in own}, wanted)
+
     def identity_while_asking(self, command):
         """User and group ids of a program that waits for a password."""
         terminal = toolkit.Terminal(command)
@@ -49,6 +61,7 @@ class Privilege(toolkit.ToolTest):
         found = {field: status_of(terminal.pid, field) for field in ("Uid", "Gid", "Groups")}
         limits = toolkit.contents(f"/proc/{terminal.pid}/limits").decode()
         self.assertRegex(limits, r"Max core file size\s+0\s+0\s")
+        self.assert_confined(terminal.pid, found["Uid"] == ["0"] * 4)
         terminal.send(b"\x03")
         terminal.finish()
         return found
