@@ -169,7 +169,8 @@ enum auth_status ticket_file_make(const char *store_path, uid_t uid, bool *ret_m
     if (stat(store_path, &data) != 0) {
         return file_explain("store", store_path, errno, detail);
     }
-    bool shared = (data.st_mode & S_IRGRP) != 0;
+    /* Behind a link may be a file of somebody else's, with a group that is none of uid's. */
+    bool shared = (data.st_mode & S_IRGRP) != 0 && (uid == FILES_ANY_USER || uid == data.st_uid);
     const struct file_mode mode = {
         .mode = S_IRUSR | S_IWUSR | (shared ? S_IWGRP : 0),
         .uid = uid,

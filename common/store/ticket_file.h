@@ -65,7 +65,8 @@ bool ticket_file_was_emptied(struct ticket_file *file);
 
 /*
  * Makes an empty file for a store, if there is none: of that owner (FILES_ANY_USER: the caller),
- * with the data file's group if that may read the data. *ret_made may be NULL.
+ * with the data file's group if that may read the data and the data file is that owner's.
+ * *ret_made may be NULL.
  */
 MUST_USE enum auth_status ticket_file_make(const char *store_path, uid_t uid, bool *ret_made,
                                            struct detail *detail);

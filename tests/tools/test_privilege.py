@@ -202,6 +202,32 @@ class Privilege(toolkit.ToolTest):
         self.assertEqual(found["Gid"], [str(NOBODY)] * 4)
         self.assertNotIn("42", found["Groups"])
 
+    def test_the_ticket_file_gets_no_group_from_behind_a_link(self):
+        """Under the store's name, it would make the tools take on that group."""
+        tickets = self.store.path + "-tickets"
+        self.give_store_away(gid=42)
+        os.chmod(self.store.path, 0o640)
+        os.chmod(self.store.lock, 0o660)
+        self.assertEqual(self.store.tool("set", "--upgrade").status, 0)
+        self.assertEqual((os.stat(tickets).st_uid, os.stat(tickets).st_gid), (NOBODY, 42))
+        self.assertEqual(os.stat(tickets).st_mode & 0o7777, 0o620)
+        os.unlink(tickets)
+        target = self.file("shadow", b"root:x\n")
+        os.chown(target, 0, 42)
+        os.chmod(target, 0o640)
+        # A link, and the file itself, put there by the directory's owner.
+        for make in (os.symlink, os.link):
+            os.unlink(self.store.path)
+            make(target, self.store.path)
+            if make is os.symlink:
+                os.chown(self.store.path, NOBODY, NOBODY, follow_symlinks=False)
+            self.assertNotEqual(self.store.tool("set", "--upgrade").status, 0)
+            found = os.stat(tickets)
+            self.assertEqual(found.st_uid, NOBODY)
+            self.assertNotEqual(found.st_gid, 42)
+            self.assertEqual(found.st_mode & 0o7777, 0o600)
+            os.unlink(tickets)
+
     def test_a_key_that_root_alone_can_read(self):
         self.give_store_away()
         self.give_away(self.store.key, uid=0, gid=0)
