@@ -3,8 +3,8 @@
  * One account as a key and a value of a user table.
  *
  * Key: HMAC(name key, realm)[8], then HMAC(name key, realm NUL user)[16], with HMAC-SHA-256. So the
- * accounts of a realm lie side by side, and the file shows neither names nor how many realms look
- * alike. Value: a seal (seal.h) around a record (record.h), in the place of that key.
+ * accounts of a realm lie side by side, and the file shows which are of one realm, but no names.
+ * Value: a seal (seal.h) around a record (record.h), in the place of that key.
  *
  * No state, any thread.
  */

@@ -6,7 +6,11 @@
  * keys, so changing keys changes no decoy.
  *
  * A name moves to other iterations only when the mix moves past it: classes are kept in a fixed
- * order and the name is a fixed point on their cumulative shares.
+ * order and the name is a fixed point on their cumulative shares. So one account of n moves no more
+ * than one name of n for each class behind it; with two accounts that is every other name.
+ *
+ * How a name becomes salt and iterations is part of the store's format, and pinned by test_decoy.c:
+ * another derivation would change what every unknown name shows, and no account's.
  *
  * Plain data, no state; a plan holds the secret and is wiped by whoever holds it.
  */

@@ -392,6 +392,84 @@ static void a_change_of_mix_moves_few_names(void **state)
     assert_true(moved < SAMPLES * 3 / 100);
 }
 
+/*
+ * One account among many moves few names even if it makes a class in front of all others, and so
+ * moves every boundary.
+ */
+static void one_account_moves_as_few_names_as_it_is_one_of(void **state)
+{
+    struct store_meta meta = {.policy = {.kinds = VERIFIER_DEFAULT, .iterations = 9999}};
+    struct decoy_plan before;
+    struct decoy_plan after;
+    struct decoy_set a;
+    struct decoy_set b;
+    unsigned kinds = 0;
+    unsigned moved = 0;
+
+    (void)state;
+    memset(meta.decoy_secret, 5, sizeof meta.decoy_secret);
+    add_class(&meta, 400, 5000, 10000, 16);
+    add_class(&meta, 400, 6000, 15000, 16);
+    add_class(&meta, 400, 7000, 20000, 16);
+    assert_int_equal(decoy_plan_make(&meta, &before), AUTH_OK);
+    add_class(&meta, 1, 4096, 4096, 16);
+    assert_int_equal(decoy_plan_make(&meta, &after), AUTH_OK);
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        sample(&before, i, &a, &kinds);
+        sample(&after, i, &b, &kinds);
+        moved += a.scram[1].iterations != b.scram[1].iterations ? 1 : 0;
+    }
+    /* Three boundaries, a 1201st each at most. */
+    assert_in_range(moved, 1, SAMPLES * 2 * 3 / 1201);
+}
+
+static void assert_hex(const void *bytes, size_t n, const char *expected)
+{
+    struct buf hex;
+
+    buf_init(&hex, 256);
+    buf_put_hex(&hex, bytes, n);
+    assert_string_equal(buf_text(&hex), expected);
+    buf_release(&hex);
+}
+
+/*
+ * The derivation is part of the format: a store shows the same from one version to the next.
+ * Computed by Python's hmac and hashlib. "user5" is at 0.598 of the mix, "user10" at 0.605.
+ */
+static void the_derivation_is_as_it_was(void **state)
+{
+    struct store_meta meta = {.policy = {.kinds = VERIFIER_DEFAULT, .iterations = 9999}};
+    struct decoy_plan plan;
+    struct decoy_set set;
+    unsigned kinds = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof meta.decoy_secret; i++) {
+        meta.decoy_secret[i] = (uint8_t)i;
+    }
+    add_class(&meta, 60, 4096, 10000, 16);
+    add_class(&meta, 40, 5000, 20000, 40);
+    assert_int_equal(decoy_plan_make(&meta, &plan), AUTH_OK);
+    sample(&plan, 5, &set, &kinds);
+    assert_int_equal(set.scram[0].iterations, 4096);
+    assert_int_equal(set.scram[1].iterations, 10000);
+    assert_int_equal(set.scram[2].iterations, 9999);
+    assert_hex(set.scram[0].salt, 16, "22aefc90f5ffbb0efc0a888ee7820ac4");
+    assert_hex(set.scram[1].salt, 16, "d67e6d10dec3c07817399f019e0796b7");
+    assert_hex(set.scram[2].salt, 16, "819cc985714e8ffb3fd6fdbaea991e28");
+    assert_hex(set.scram[2].stored_key, 64,
+               "20edc11020ca4e57423fdc2276da81d0b3ab87ac2aa53be8536137ca68f5663a"
+               "d8608041a00277f76ad847b91664deca51be30b0d5e1edb28c34baf950053bbd");
+    assert_memory_equal(set.scram[2].server_key, set.scram[2].stored_key, 64);
+    sample(&plan, 10, &set, &kinds);
+    assert_int_equal(set.scram[1].iterations, 20000);
+    assert_int_equal(set.scram[1].salt_len, 40);
+    assert_hex(set.scram[1].salt, 40,
+               "50c7c4e3c34300df5d7140077c66839501f9bb013e98ceb78204f9ca4ea4a28b"
+               "38a619595f4e5e3d");
+}
+
 static void large_counts_do_not_overflow(void **state)
 {
     struct store_meta meta = {.policy = {.kinds = VERIFIER_DEFAULT, .iterations = 9999}};
@@ -463,6 +541,8 @@ int main(void)
         cmocka_unit_test(decoys_follow_the_mix),
         TEST(unknown_names_are_spread_as_accounts_are),
         cmocka_unit_test(a_change_of_mix_moves_few_names),
+        cmocka_unit_test(one_account_moves_as_few_names_as_it_is_one_of),
+        cmocka_unit_test(the_derivation_is_as_it_was),
         cmocka_unit_test(large_counts_do_not_overflow),
         TEST(nobody_satisfies_a_decoy),
         TEST(disabled_and_expired_accounts_have_decoys),
