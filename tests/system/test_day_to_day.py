@@ -6,6 +6,8 @@ kept in a backup, restored on "another machine" and sealed under a new key.
 """
 
 import hashlib
+import os
+import re
 import shutil
 import subprocess
 import time
@@ -100,6 +102,10 @@ class DayToDayTest(unittest.TestCase):
         self.check(ALICE, 535, STRONG + WEAK, server)
         must(other.tool("restore", backup))
         self.check(ALICE, 235, STRONG + WEAK, server)
+        subprocess.run(["sed", "-i", "$!d", other.key], check=True)
+        must(other.tool("check"))
+        server.restart()
+        self.check(ALICE, 235, STRONG + WEAK, server)
 
     def test_a_new_key(self):
         self.check(ALICE, 235, ["PLAIN"])
@@ -110,6 +116,49 @@ class DayToDayTest(unittest.TestCase):
         with open(self.store.key, encoding="ascii") as file:
             self.assertEqual(len(file.read().splitlines()), 1)
         self.check(ALICE, 235, STRONG + WEAK)
+
+
+class PostconfTest(unittest.TestCase):
+    """The commands that README and README.Debian have for Postfix, on Debian's files as they come."""
+
+    TEXTS = ("README.md", "debian/sasl-lmdb.README.Debian")
+    STOCK = "/usr/share/postfix/master.cf.dist"
+
+    def commands(self, path):
+        with open(os.path.join(store.ROOT, path), encoding="utf-8") as file:
+            found = re.findall(r"(?m)^    (postconf -(?:.*\\\n)*.*)$", file.read())
+        self.assertTrue(found)
+        return "\n".join(found)
+
+    def postconf(self, *arguments):
+        done = must(store.run(["postconf", "-c", self.config, *arguments]))
+        self.assertEqual(done.stderr, "")
+        return done.stdout.splitlines()
+
+    def test_as_pasted(self):
+        for path in self.TEXTS:
+            work = self.enterContext(harness.workdir.WorkDir())
+            self.config = work.mkdir("postfix", 0o755)
+            shutil.copy(self.STOCK, os.path.join(self.config, "master.cf"))
+            with open(os.path.join(self.config, "main.cf"), "w", encoding="ascii") as file:
+                file.write("compatibility_level = 3.6\nsmtpd_tls_security_level = may\n"
+                           "smtpd_relay_restrictions = permit_mynetworks defer_unauth_destination\n")
+            here = f"postconf() {{ command postconf -c {self.config} \"$@\"; }}\n"
+            for _ in range(2):
+                done = must(store.run(["sh", "-euc", here + self.commands(path)]))
+                self.assertEqual((done.stdout, done.stderr), ("", ""), path)
+            settings = self.postconf("-n")
+            for setting in ("smtpd_sasl_auth_enable = yes", "smtpd_tls_auth_only = yes",
+                            "smtpd_tls_security_level = may", "smtpd_client_auth_rate_limit = 20",
+                            "smtpd_relay_restrictions = permit_mynetworks,"
+                            "permit_sasl_authenticated,reject_unauth_destination"):
+                self.assertEqual(settings.count(setting), 1, (path, settings))
+            self.assertTrue(any(line.startswith("smtpd_tls_cert_file") for line in settings), path)
+            services = [line.split()[:2] for line in self.postconf("-M")]
+            self.assertEqual(services.count(["submission", "inet"]), 1, path)
+            self.assertIn("submission/inet/smtpd_tls_security_level = encrypt",
+                          self.postconf("-P"), path)
+            self.assertIn("smtp/inet/smtpd_sasl_auth_enable = no", self.postconf("-P"), path)
 
 
 if __name__ == "__main__":
