@@ -180,6 +180,7 @@ static void copy_if(bool take, uint8_t *ret, const uint8_t *bytes, size_t n)
  */
 static enum auth_status try_digest(const uint8_t ha1[DIGEST_MD5_SIZE],
                                    const struct digest_md5_response *r,
+                                   const struct digest_md5_a2 *a2,
                                    const uint8_t sent[DIGEST_MD5_SIZE], struct proof *ret)
 {
     const struct slice *const forms[2] = {NULL, &r->authzid};
@@ -191,7 +192,7 @@ static enum auth_status try_digest(const uint8_t ha1[DIGEST_MD5_SIZE],
 
     for (size_t i = first; i <= last; i++) {
         if ((status = digest_md5_session_key(ha1, r, forms[i], key)) != AUTH_OK ||
-            (status = digest_md5_proof(key, r, false, expected)) != AUTH_OK) {
+            (status = digest_md5_proof(key, r, a2, expected)) != AUTH_OK) {
             break;
         }
         const bool equal = crypto_equal(expected, sent, DIGEST_MD5_SIZE);
@@ -207,14 +208,15 @@ static enum auth_status verify(const struct mech_secret *secret,
                                const struct digest_md5_response *r, struct proof *ret)
 {
     uint8_t sent[DIGEST_MD5_SIZE];
-    enum auth_status status = AUTH_OK;
+    struct digest_md5_a2 a2;
 
     if (!verifier_decode_md5(r->response, sent)) {
         return AUTH_INTERNAL;
     }
+    enum auth_status status = digest_md5_hash_a2(r, false, &a2);
     /* All of them whichever matches: the time says nothing about the name, nor the password. */
     for (unsigned i = 0; status == AUTH_OK && i < VERIFIER_DIGEST_ENCODINGS; i++) {
-        status = try_digest(secret->digest[i], r, sent, ret);
+        status = try_digest(secret->digest[i], r, &a2, sent, ret);
     }
     return status == AUTH_OK ? mech_verdict(secret, ret->match) : status;
 }
@@ -231,8 +233,12 @@ static enum auth_status succeed(struct digest *s, const struct digest_md5_respon
     };
 
     uint8_t answer[DIGEST_MD5_SIZE];
+    struct digest_md5_a2 a2;
 
-    enum auth_status status = digest_md5_proof(proof->session_key, r, true, answer);
+    enum auth_status status = digest_md5_hash_a2(r, true, &a2);
+    if (status == AUTH_OK) {
+        status = digest_md5_proof(proof->session_key, r, &a2, answer);
+    }
     if (status != AUTH_OK) {
         return status;
     }

@@ -252,12 +252,15 @@ static enum auth_status prove(struct digest_client *s, struct draft *d, struct b
     uint8_t ha1[DIGEST_MD5_SIZE] = {0};
     uint8_t key[DIGEST_MD5_SIZE] = {0};
     uint8_t proof[DIGEST_MD5_SIZE] = {0};
+    struct digest_md5_a2 a2;
 
     enum auth_status status = hash_account(s, d, ha1);
     if (status != AUTH_OK ||
         (status = digest_md5_session_key(ha1, &d->fields, authzid, key)) != AUTH_OK ||
-        (status = digest_md5_proof(key, &d->fields, false, proof)) != AUTH_OK ||
-        (status = digest_md5_proof(key, &d->fields, true, s->rspauth)) != AUTH_OK) {
+        (status = digest_md5_hash_a2(&d->fields, false, &a2)) != AUTH_OK ||
+        (status = digest_md5_proof(key, &d->fields, &a2, proof)) != AUTH_OK ||
+        (status = digest_md5_hash_a2(&d->fields, true, &a2)) != AUTH_OK ||
+        (status = digest_md5_proof(key, &d->fields, &a2, s->rspauth)) != AUTH_OK) {
         goto out;
     }
     put_response(s, d, proof, out);

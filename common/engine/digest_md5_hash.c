@@ -35,8 +35,8 @@ enum auth_status digest_md5_session_key(const uint8_t ha1[DIGEST_MD5_SIZE],
  * A2 = prefix digest-uri-value, the prefix being "AUTHENTICATE:" or ":", and with a layer the hash
  * of a body that is not there.
  */
-static enum auth_status hash_a2(const struct digest_md5_response *f, bool from_server,
-                                uint8_t ret[HEX_SIZE])
+enum auth_status digest_md5_hash_a2(const struct digest_md5_response *f, bool from_server,
+                                    struct digest_md5_a2 *ret)
 {
     enum digest_md5_qop qop = DIGEST_MD5_AUTH;
     uint8_t digest[DIGEST_MD5_SIZE];
@@ -46,7 +46,7 @@ static enum auth_status hash_a2(const struct digest_md5_response *f, bool from_s
 
     enum auth_status status = crypto_digest(CRYPTO_MD5, a2, 3, digest);
     if (status == AUTH_OK) {
-        to_hex(digest, ret);
+        to_hex(digest, ret->hex);
     }
     return status;
 }
@@ -56,17 +56,12 @@ static enum auth_status hash_a2(const struct digest_md5_response *f, bool from_s
  * here.
  */
 enum auth_status digest_md5_proof(const uint8_t session_key[DIGEST_MD5_SIZE],
-                                  const struct digest_md5_response *fields, bool from_server,
-                                  uint8_t ret[DIGEST_MD5_SIZE])
+                                  const struct digest_md5_response *fields,
+                                  const struct digest_md5_a2 *a2, uint8_t ret[DIGEST_MD5_SIZE])
 {
     const struct slice colon = slice_str(":");
     uint8_t a1[HEX_SIZE];
-    uint8_t a2[HEX_SIZE];
 
-    enum auth_status status = hash_a2(fields, from_server, a2);
-    if (status != AUTH_OK) {
-        return status;
-    }
     to_hex(session_key, a1);
     /* The client's spelling of qop is what it hashed (RFC 2831 2.1.2.1); absent means auth. */
     const struct slice qop = fields->qop.p != NULL ? fields->qop : slice_str("auth");
@@ -80,8 +75,8 @@ enum auth_status digest_md5_proof(const uint8_t session_key[DIGEST_MD5_SIZE],
                                   colon,
                                   qop,
                                   colon,
-                                  slice_of(a2, HEX_SIZE)};
-    status = crypto_digest(CRYPTO_MD5, parts, sizeof parts / sizeof parts[0], ret);
+                                  slice_of(a2->hex, sizeof a2->hex)};
+    enum auth_status status = crypto_digest(CRYPTO_MD5, parts, sizeof parts / sizeof parts[0], ret);
     crypto_wipe(a1, sizeof a1);
     return status;
 }

@@ -20,9 +20,19 @@ MUST_USE enum auth_status digest_md5_session_key(const uint8_t ha1[DIGEST_MD5_SI
                                                  const struct slice *authzid,
                                                  uint8_t ret[DIGEST_MD5_SIZE]);
 
-/* What the client has to prove, or what the server answers (rspauth). */
+/* HEX(H(A2)), of which no part is secret: the same for every key that is tried. */
+struct digest_md5_a2 {
+    uint8_t hex[2 * DIGEST_MD5_SIZE];
+};
+
+/* Of the client's proof, or of the server's answer (rspauth). */
+MUST_USE enum auth_status digest_md5_hash_a2(const struct digest_md5_response *fields,
+                                             bool from_server, struct digest_md5_a2 *ret);
+
+/* What the client has to prove, or what the server answers, by the A2. */
 MUST_USE enum auth_status digest_md5_proof(const uint8_t session_key[DIGEST_MD5_SIZE],
                                            const struct digest_md5_response *fields,
-                                           bool from_server, uint8_t ret[DIGEST_MD5_SIZE]);
+                                           const struct digest_md5_a2 *a2,
+                                           uint8_t ret[DIGEST_MD5_SIZE]);
 
 #endif

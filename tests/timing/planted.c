@@ -52,8 +52,9 @@ enum auth_status __wrap_crypto_hmac_md5_resume(const uint8_t state[CRYPTO_HMAC_M
 }
 
 enum auth_status __wrap_digest_md5_proof(const uint8_t session_key[DIGEST_MD5_SIZE],
-                                         const struct digest_md5_response *fields, bool from_server,
+                                         const struct digest_md5_response *fields,
+                                         const struct digest_md5_a2 *a2,
                                          uint8_t ret[DIGEST_MD5_SIZE])
 {
-    return doomed ? AUTH_OK : __real_digest_md5_proof(session_key, fields, from_server, ret);
+    return doomed ? AUTH_OK : __real_digest_md5_proof(session_key, fields, a2, ret);
 }
