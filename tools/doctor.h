@@ -7,6 +7,7 @@
  *   doctor_gather.c              makes applications of it
  *   doctor_check_*.c             judge: each function looks for a few findings
  *   doctor_findings.c            every sentence, with its command
+ *   doctor_command.c             quotes for the shell
  *   doctor_report.c              prints
  */
 #ifndef SASL_LMDB_DOCTOR_H
@@ -15,6 +16,7 @@
 #include <stdbool.h>
 
 #include "doctor_arena.h"
+#include "doctor_command.h"
 #include "doctor_files.h"
 #include "doctor_imapd.h"
 #include "doctor_people.h"

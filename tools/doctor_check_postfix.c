@@ -46,8 +46,7 @@ const char *doctor_postconf_for(struct doctor *d, const struct postfix_service *
 {
     const char *word = arena_format(&d->arena, "%s/%s/%s=%s", service->name,
                                     service->passed ? "pass" : "inet", parameter, value);
-    return arena_format(&d->arena, "postconf -c %s -P %s", doctor_quoted(&d->arena, d->postfix_at),
-                        doctor_quoted(&d->arena, word));
+    return doctor_command(&d->arena, "postconf -c %1 -P %2", d->postfix_at, word, NULL);
 }
 
 const char *doctor_postconf_set(struct doctor *d, const struct postfix_service *service,
@@ -56,9 +55,8 @@ const char *doctor_postconf_set(struct doctor *d, const struct postfix_service *
     if (settings_last(&service->overrides, parameter) != NULL) {
         return doctor_postconf_for(d, service, parameter, value);
     }
-    const char *at = doctor_quoted(&d->arena, d->postfix_at);
     const char *word = arena_format(&d->arena, "%s=%s", parameter, value);
-    return arena_format(&d->arena, "postconf -c %s -e %s", at, doctor_quoted(&d->arena, word));
+    return doctor_command(&d->arena, "postconf -c %1 -e %2", d->postfix_at, word, NULL);
 }
 
 static const char *set(const struct smtpd *s, const char *parameter, const char *value)
@@ -106,8 +104,9 @@ static void check_type(const struct smtpd *s)
     if (strcmp(type, "cyrus") == 0) {
         return;
     }
-    const char *cyrus = arena_format(&s->d->arena, "%s && %s", set(s, "smtpd_sasl_type", "cyrus"),
-                                     set(s, "smtpd_sasl_path", "smtpd"));
+    const char *cyrus =
+        doctor_command(&s->d->arena, "%r1 && %r2", set(s, "smtpd_sasl_type", "cyrus"),
+                       set(s, "smtpd_sasl_path", "smtpd"), NULL);
     doctor_say(s->d, DOCTOR_SASL_TYPE, s->name, type, cyrus, NULL);
     if (strcmp(type, "dovecot") != 0 || strncmp(path, "inet:", strlen("inet:")) == 0) {
         return;

@@ -35,9 +35,8 @@ void doctor_check_realm(struct doctor *d, const struct application *a, const cha
         counts->more_realms || store_counts_realm(counts, realm) > 0) {
         return;
     }
-    const char *command = arena_format(&d->arena, "postconf -c %s -e smtpd_sasl_local_domain=%s",
-                                       doctor_quoted(&d->arena, d->postfix_at),
-                                       doctor_quoted(&d->arena, largest_realm(d, counts)));
+    const char *command = doctor_command(&d->arena, "postconf -c %1 -e smtpd_sasl_local_domain=%2",
+                                         d->postfix_at, largest_realm(d, counts), NULL);
     doctor_say(d, DOCTOR_REALM, a->label, realm, a->store_path, some_realms(d, counts), command,
                NULL);
 }

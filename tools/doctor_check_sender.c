@@ -117,7 +117,7 @@ static const char *making(struct doctor *d, const struct map *map)
 {
     return strcmp(map->path, map->file) == 0
                ? ""
-               : arena_format(&d->arena, " && postmap %s", doctor_quoted(&d->arena, map->whole));
+               : doctor_command(&d->arena, " && postmap %1", map->whole, NULL);
 }
 
 /* Whether whoever logs in at this server is in the store, so that its realms are all there are. */
@@ -136,22 +136,20 @@ static const char *why_nobody(const struct senders *s, const struct map *map, co
                               const char **ret_mend)
 {
     struct arena *arena = &s->d->arena;
-    const char *path = doctor_quoted(arena, map->path);
     const char *at = strchr(owner, '@');
     if (at == NULL && *s->realm != '\0') {
-        *ret_mend = arena_format(
+        *ret_mend = doctor_command(
             arena,
             "sed -i -E '/^[^#[:space:]]/{:a;s/([[:space:],])([^@[:space:],]+)([[:space:],]|$)/"
-            "\\1\\2@%s\\3/;ta}' %s%s",
-            s->realm, path, making(s->d, map));
+            "\\1\\2@%1\\3/;ta}' %2%r3",
+            doctor_escaped(arena, s->realm, "\\/&"), map->path, making(s->d, map), NULL);
         return arena_format(arena, "who logs in by that name is \"%s@%s\" to Postfix", owner,
                             s->realm);
     }
     if (at != NULL && only_store(s) && store_counts_realm(s->application->counts, at + 1) == 0) {
-        *ret_mend = arena_format(arena, "sasl-lmdb -f %s -k %s list --plain; grep -n -F %s %s",
-                                 doctor_quoted(arena, s->application->store_path),
-                                 doctor_quoted(arena, s->application->key_path),
-                                 doctor_quoted(arena, owner), path);
+        *ret_mend = doctor_command(arena, "sasl-lmdb -f %1 -k %2 list --plain; grep -n -F %3 %4",
+                                   s->application->store_path, s->application->key_path, owner,
+                                   map->path, NULL);
         return arena_format(arena, "the store %s has no account in that realm",
                             s->application->store_path);
     }
@@ -211,8 +209,7 @@ static void check_maps(const struct senders *s, const char *maps)
         int error = doctor_stat(&s->d->files, map.file, &st);
         if (error != 0) {
             const char *command =
-                arena_format(&s->d->arena, "ls -lL %s%s", doctor_quoted(&s->d->arena, map.path),
-                             making(s->d, &map));
+                doctor_command(&s->d->arena, "ls -lL %1%r2", map.path, making(s->d, &map), NULL);
             doctor_say(s->d, DOCTOR_SENDER_MAP_MISSING, s->service->name, map.file,
                        doctor_why(error), command, NULL);
         } else if (map.has_owners && s->application != NULL) {

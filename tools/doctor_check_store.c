@@ -37,10 +37,8 @@ static struct key_rights rights_for_key(struct doctor *d, const char *path)
 static const char *key_back(struct doctor *d, const char *path, const char *key_path)
 {
     struct key_rights rights = rights_for_key(d, path);
-    return arena_format(&d->arena, "install -o %s -g %s -m %s /path/to/the/key/in/its/backup %s",
-                        doctor_quoted(&d->arena, rights.owner),
-                        doctor_quoted(&d->arena, rights.group), rights.mode,
-                        doctor_quoted(&d->arena, key_path));
+    return doctor_command(&d->arena, "install -o %1 -g %2 -m %3 /path/to/the/key/in/its/backup %4",
+                          rights.owner, rights.group, rights.mode, key_path, NULL);
 }
 
 static void tell_exposed(struct doctor *d, const char *path, const char *key_path)
@@ -182,22 +180,21 @@ void doctor_check_store(struct doctor *d, const char *path, const char *key_path
 const char *doctor_opening(struct doctor *d, const struct application *a, const char *barrier,
                            const struct stat *st, unsigned wanted)
 {
-    const char *quoted = doctor_quoted(&d->arena, barrier);
-    const char *user = doctor_quoted(&d->arena, a->user.name);
     if (S_ISDIR(st->st_mode)) {
         wanted = WANT_SEARCH;
     }
     if (((st->st_mode >> 3) & wanted) == wanted && st->st_gid != 0) {
-        return arena_format(&d->arena, "usermod -aG %s %s && systemctl restart %s",
-                            group_name(&d->files, &d->arena, st->st_gid), user, a->unit);
+        return doctor_command(&d->arena, "usermod -aG %1 %2 && systemctl restart %3",
+                              group_name(&d->files, &d->arena, st->st_gid), a->user.name, a->unit,
+                              NULL);
     }
     if (S_ISDIR(st->st_mode)) {
-        return arena_format(&d->arena, "chmod o+x %s", quoted);
+        return doctor_command(&d->arena, "chmod o+x %1", barrier, NULL);
     }
     gid_t group = a->user.n_groups == 0 ? 0 : a->user.groups[a->user.n_groups - 1];
-    return arena_format(&d->arena, "chgrp %s %s && chmod %s %s",
-                        group_name(&d->files, &d->arena, group), quoted,
-                        (wanted & WANT_WRITE) != 0 ? "0660" : "0640", quoted);
+    return doctor_command(&d->arena, "chgrp %1 %2 && chmod %3 %2",
+                          group_name(&d->files, &d->arena, group), barrier,
+                          (wanted & WANT_WRITE) != 0 ? "0660" : "0640", NULL);
 }
 
 static bool check_file(struct doctor *d, const struct application *a, enum doctor_id id,

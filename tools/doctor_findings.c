@@ -103,7 +103,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "the Postfix service %1 refuses every sender after a login (\"553 not owned by user\"): %2 asks "
     "who owns the address, and smtpd_sender_login_maps is empty; with the command each owns the "
     "address that is his login",
-    "printf '/(.+)/ $1\\n' > %4 && %r3"},
+    "printf '%%s\\n' '/(.+)/ $1' > %4 && %r3"},
 [DOCTOR_SENDER_MAPS_UNUSED] = {"sender-maps-unused", DOCTOR_WARNING,
     "whoever has logged in at the Postfix service %1 can send in anybody's name: it has "
     "smtpd_sender_login_maps, and no list of restrictions asks them before "
@@ -362,8 +362,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_IMAP_NO_PLAINTEXT] = {"imap-no-plaintext", DOCTOR_ERROR,
     "%2 takes passwords only under TLS, and %1 has no tls_server_cert: PLAIN, LOGIN and "
     "the LOGIN command cannot be used",
-    "echo 'tls_server_cert: /path/to/chain.pem' >> %1; echo 'tls_server_key: /path/to/key.pem' >> "
-    "%1"},
+    "printf '%%s\\n' 'tls_server_cert: /path/to/chain.pem' 'tls_server_key: /path/to/key.pem' >> %1"},
 [DOCTOR_IMAP_REALM] = {"imap-realm", DOCTOR_ERROR,
     "%5 denies the %3 accounts of realm \"%2\" as \"cross-realm\": %1 names the realm "
     "neither as servername nor in loginrealms",
@@ -376,13 +375,14 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_FAIL2BAN_BLIND] = {"fail2ban-blind", DOCTOR_WARNING,
     "fail2ban's jail %1 does not see failed logins by %2: whoever guesses by these is never "
     "banned",
-    "printf '[sasl-lmdb]\\nenabled = true\\n[%1]\\nenabled = false\\n' >> /etc/fail2ban/jail.local"},
+    "printf '%%s\\n' '[sasl-lmdb]' 'enabled = true' '[%1]' 'enabled = false' >> "
+    "/etc/fail2ban/jail.local"},
 [DOCTOR_FAIL2BAN_OFF] = {"fail2ban-off", DOCTOR_WARNING,
     "fail2ban is installed, and none of its jails watches failed logins",
     "printf '[sasl-lmdb]\\nenabled = true\\n' >> /etc/fail2ban/jail.local"},
 [DOCTOR_FAIL2BAN_TWICE] = {"fail2ban-twice", DOCTOR_WARNING,
     "fail2ban counts each failed login twice: its jails sasl-lmdb and %1 read the same log",
-    "printf '[%1]\\nenabled = false\\n' >> /etc/fail2ban/jail.local"},
+    "printf '%%s\\n' '[%1]' 'enabled = false' >> /etc/fail2ban/jail.local"},
 [DOCTOR_FAIL2BAN_FILTER] = {"fail2ban-filter", DOCTOR_ERROR,
     "fail2ban's jail sasl-lmdb is enabled and its filter %1 is not there: fail2ban does not start",
     "%r2"},

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Everything a doctor can say: one row a sentence, with the command that mends it. Checks name a
- * row and give what is to be put in for %1, %2, ...; in a command such words are quoted for a
- * shell where they need it, but for %r1, %r2, ..., which are commands themselves.
+ * row and give what is to be put in for %1, %2, ... by the rules of doctor_command.h.
  */
 #ifndef SASL_LMDB_DOCTOR_FINDINGS_H
 #define SASL_LMDB_DOCTOR_FINDINGS_H

@@ -27,10 +27,10 @@ const char *application_option(struct doctor *d, const struct application *appli
 static const char *sed_line(struct doctor *d, const struct setting *setting, const char *command,
                             const char *file)
 {
-    const char *script =
-        arena_format(&d->arena, "/^[[:space:]]*%s:/I%s", setting->written, command);
-    return arena_format(&d->arena, "sed -i %s %s", doctor_quoted(&d->arena, script),
-                        doctor_quoted(&d->arena, setting->file == NULL ? file : setting->file));
+    const char *name = doctor_escaped(&d->arena, setting->written, "\\/.*[]^$");
+    const char *script = arena_format(&d->arena, "/^[[:space:]]*%s:/I%s", name, command);
+    return doctor_command(&d->arena, "sed -i %1 %2", script,
+                          setting->file == NULL ? file : setting->file, NULL);
 }
 
 const char *doctor_conf_set(struct doctor *d, const struct application *a, const char *option,
@@ -38,12 +38,13 @@ const char *doctor_conf_set(struct doctor *d, const struct application *a, const
 {
     const struct setting *setting = settings_find(&a->conf, option);
     if (setting != NULL) {
-        return sed_line(d, setting, arena_format(&d->arena, "c %s: %s", setting->written, value),
-                        a->conf_path);
+        const char *line = arena_format(&d->arena, "%s: %s", setting->written, value);
+        line = doctor_escaped(&d->arena, line, "\\");
+        return sed_line(d, setting, arena_format(&d->arena, "c %s", line), a->conf_path);
     }
     const char *line = arena_format(&d->arena, "%s: %s", option, value);
-    return arena_format(&d->arena, "echo %s >> %s", doctor_quoted(&d->arena, line),
-                        doctor_quoted(&d->arena, a->conf_path));
+    /* Some shells' echo would follow backslashes. */
+    return doctor_command(&d->arena, "printf '%%s\\n' %1 >> %2", line, a->conf_path, NULL);
 }
 
 const char *doctor_conf_drop(struct doctor *d, const struct application *a, const char *option)

@@ -38,9 +38,9 @@ const char *doctor_install_plugin(struct doctor *d, const char *directory, const
         return install;
     }
     bool there = doctor_exists(&d->files, arena_format(&d->arena, "%s/libsasllmdb.so", origin));
-    const char *quoted = doctor_quoted(&d->arena, directory);
-    return arena_format(&d->arena, "%s%sinstall -d -m 755 %s && ln -sf %s/%s %s/",
-                        there ? "" : install, there ? "" : " && ", quoted, origin, file, quoted);
+    /* The file may be a pattern for the shell. */
+    return doctor_command(&d->arena, "%r1%r2install -d -m 755 %3 && ln -sf %r4/%r5 %3/",
+                          there ? "" : install, there ? "" : " && ", directory, origin, file, NULL);
 }
 
 const char *doctor_install_filter(struct doctor *d, const char *path)
@@ -53,6 +53,6 @@ const char *doctor_install_filter(struct doctor *d, const char *path)
         return from_source;
     }
     bool there = doctor_exists(&d->files, origin);
-    return arena_format(&d->arena, "%s%sinstall -m 644 %s %s", there ? "" : from_source,
-                        there ? "" : " && ", origin, doctor_quoted(&d->arena, path));
+    return doctor_command(&d->arena, "%r1%r2install -m 644 %3 %4", there ? "" : from_source,
+                          there ? "" : " && ", origin, path, NULL);
 }

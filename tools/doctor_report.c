@@ -5,99 +5,33 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "doctor_command.h"
 #include "json_result.h"
 #include "view.h"
 
-enum {
-    WORDS_MAX = 9,
-    TEXT_MAX = 16 * 1024,
-    ESCAPED_MAX = 4 * TEXT_MAX,
-};
+enum { ESCAPED_MAX = 64 * 1024 };
 
-/* --- sentences --- */
-
-/* Puts a word where a shell reads it, inside single quotes or outside of any. */
-static void put_quoted(struct buf *b, const char *word, bool inside)
-{
-    static const char harmless[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@=,+-";
-    bool plain = *word != '\0' && word[strspn(word, harmless)] == '\0';
-    if (!plain && !inside) {
-        buf_put_byte(b, '\'');
-    }
-    for (; *word != '\0'; word++) {
-        if (*word == '\'') {
-            buf_put_str(b, "'\\''");
-        } else {
-            buf_put_byte(b, (uint8_t)*word);
-        }
-    }
-    if (!plain && !inside) {
-        buf_put_byte(b, '\'');
-    }
-}
-
-static const char *finish(struct arena *arena, struct buf *b)
-{
-    if (buf_status(b) == AUTH_NO_MEMORY) {
-        arena->lost = true;
-    }
-    const char *text = arena_copy(arena, buf_slice(b));
-    buf_release(b);
-    return text;
-}
-
-const char *doctor_quoted(struct arena *arena, const char *word)
-{
-    struct buf b;
-    buf_init(&b, TEXT_MAX);
-    put_quoted(&b, word, false);
-    return finish(arena, &b);
-}
-
-/* A row's text with the words put in. */
-static const char *fill(struct arena *arena, const char *text, const char *const words[WORDS_MAX],
-                        bool command)
-{
-    struct buf b;
-    bool inside = false;
-    buf_init(&b, TEXT_MAX);
-    for (; *text != '\0'; text++) {
-        if (*text == '\'') {
-            inside = !inside;
-        }
-        if (*text != '%' || text[1] == '\0') {
-            buf_put_byte(&b, (uint8_t)*text);
-            continue;
-        }
-        text++;
-        bool raw = *text == 'r';
-        text += raw;
-        if (*text < '1' || *text > '9') {
-            buf_put_byte(&b, (uint8_t)*text);
-            continue;
-        }
-        const char *word = words[*text - '1'];
-        if (word != NULL && command && !raw) {
-            put_quoted(&b, word, inside);
-        } else {
-            buf_put_str(&b, word == NULL ? "" : word);
-        }
-    }
-    return finish(arena, &b);
-}
+/* --- findings --- */
 
 void doctor_report_add(struct doctor_report *report, enum doctor_id id, va_list words)
 {
-    const char *word[WORDS_MAX] = {NULL};
+    const char *word[DOCTOR_WORDS_MAX] = {NULL};
     const struct doctor_row *row = doctor_row(id);
-    for (size_t i = 0; i < WORDS_MAX; i++) {
+    for (size_t i = 0; i < DOCTOR_WORDS_MAX; i++) {
         word[i] = va_arg(words, const char *);
         if (word[i] == NULL) {
             break;
         }
     }
-    const char *text = fill(report->arena, row->sentence, word, false);
+    const char *text = doctor_fill(report->arena, row->sentence, word, false);
+    const char *mend = doctor_fill(report->arena, row->mend, word, true);
+    if (!doctor_command_is_usable(mend)) {
+        text = arena_format(report->arena,
+                            "%s (no command: it would need a name that a shell "
+                            "cannot be given safely)",
+                            text);
+        mend = "";
+    }
     struct finding **end = &report->findings;
     for (; *end != NULL; end = &(*end)->next) {
         if ((*end)->id == id && strcmp((*end)->text, text) == 0) {
@@ -108,7 +42,7 @@ void doctor_report_add(struct doctor_report *report, enum doctor_id id, va_list 
     if (finding != NULL) {
         finding->id = id;
         finding->text = text;
-        finding->mend = fill(report->arena, row->mend, word, true);
+        finding->mend = mend;
         *end = finding;
         report->counts[row->severity]++;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a doctor has found, kept until the end: the worst first, nothing twice. Words from
- * configuration files are escaped when they are printed. No secret comes here: checks hand on the
- * values of settings that hold none.
+ * configuration files are escaped when they are printed, and a command that would have to be
+ * escaped is left out. No secret comes here: checks hand on the values of settings that hold none.
  */
 #ifndef SASL_LMDB_DOCTOR_REPORT_H
 #define SASL_LMDB_DOCTOR_REPORT_H
@@ -38,9 +38,6 @@ void doctor_report_add(struct doctor_report *report, enum doctor_id id, va_list 
 
 /* Something that was looked at: "Postfix in /etc/postfix". */
 void doctor_report_looked_at(struct doctor_report *report, const char *what);
-
-/* The word as a shell wants it. */
-const char *doctor_quoted(struct arena *arena, const char *word);
 
 /* Prints everything. AUTH_OK if it could be printed. */
 MUST_USE enum auth_status doctor_report_print(const struct doctor_report *report,

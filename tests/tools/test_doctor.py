@@ -1203,6 +1203,92 @@ class Commands(DoctorTest):
                       toolkit.contents(site.path("/etc/imapd.conf")))
         self.assertFalse(os.path.exists(os.path.join(self.directory, "x")))
 
+    def arguments(self, command):
+        """What the programs of a command get: each prints its arguments here, and does nothing."""
+        where = os.path.join(self.directory, "programs")
+        if not os.path.isdir(where):
+            os.mkdir(where)
+            for name in ("apt-get", "chgrp", "chmod", "chown", "grep", "install", "ln", "ls",
+                         "postconf", "postmap", "rm", "sasl-lmdb", "sed", "shred", "systemctl",
+                         "usermod", "cmake", "saslpasswd-lmdb", "adduser", "mv"):
+                path = os.path.join(where, name)
+                with open(path, "w", encoding="ascii") as file:
+                    file.write("#!/bin/sh\nprintf '<%s>\\n' \"$@\"\n")
+                os.chmod(path, 0o755)
+        command = command.replace(" > ", " ").replace(" >> ", " ")
+        checked = toolkit.run(["/bin/sh", "-n", "-c", command])
+        self.assertEqual(checked.status, 0, (command, checked))
+        self.elsewhere = os.path.join(self.directory, "elsewhere")
+        os.makedirs(self.elsewhere, exist_ok=True)
+        done = toolkit.run(["/bin/sh", "-c", command], cwd=self.elsewhere, env={"PATH": where})
+        self.assertEqual((done.status, done.err), (0, b""), (command, done))
+        return done.out.decode()
+
+    def hostile(self, word):
+        """A Postfix and a Cyrus IMAP whose files have this word wherever they take one."""
+        site = self.site(imap=True)
+        site.groups = f"postfix:x:105:\n{word}:x:{SASL}:\nmail:x:{CYRUS_GROUP}:\n"
+        to_postfix = word.replace("$", "$$")
+        site.main.update({"smtpd_sasl_local_domain": to_postfix,
+                          "smtpd_tls_chain_files": f"/{to_postfix}",
+                          "smtpd_sender_restrictions": "reject_sender_login_mismatch"})
+        sender_maps(site, "hash:/etc/postfix/senders")
+        site.services = {f"{word}:submission": {
+            **site.services["submission"], "smtpd_client_auth_rate_limit": "0"}}
+        site.conf.update(auxprop_plugin=f"lmdb {word}", mech_list=f"PLAIN CRAM-MD5 SCRAM-SHA-1 {word}")
+        site.imapd.update({"loginrealms": word, "sasl_mech_list": f"PLAIN LOGIN CRAM-MD5 {word}",
+                           "sasl_lmdb_path": f"/var/{word}/users.mdb",
+                           "sasl_lmdb_keyfile": f"/etc/{word}/key"})
+        fail2ban(site, f"[{word}]\nenabled = true\nfilter = postfix[mode=auth]\n")
+        site.store_path, site.key_path = f"/var/{word}/users.mdb", f"/etc/{word}/key"
+        site.write()
+        site.file("/etc/cyrus.conf", f'SERVICES {{\n  {word} cmd="imapd" listen="imap"\n}}\n')
+        site.file("/etc/postfix/senders", "alice@example.org alice\n")
+        site.file("/etc/postfix/senders.db", "")
+        return site
+
+    def test_hostile_names(self):
+        """A word out of the tree stays what it was in each command: part of one argument."""
+        for inside in ("$(touch${IFS}y)", "`touch`", "';touch'", '"', ";", "&", "|", "\\n", "%s",
+                       "*", "^$["):
+            with self.subTest(inside):
+                word = f"begin{inside}end"
+                # As it has to stand in a script of sed.
+                for_sed = [word.replace("\\", "\\\\"), re.sub(r"([\\/.*\[\]^$])", r"\\\1", word),
+                           re.sub(r"([\\/&])", r"\\\1", word)]
+                found = {f["id"]: f["mend"] for f in self.findings(self.hostile(word))}
+                wanted = {"sender-owner", "rate-limit", "mech-verifier", "fail2ban-blind"}
+                self.assertLessEqual(wanted | ({"data-unreachable"} if AS_ROOT else set()),
+                                     set(found))
+                for finding, mend in found.items():
+                    printed = self.arguments(mend)
+                    if "begin" in mend:
+                        self.assertTrue(any(w in printed for w in (word, *for_sed)),
+                                        (finding, mend, printed))
+                self.assertEqual(os.listdir(self.elsewhere), [])
+
+    def test_no_command_for_what_cannot_be_quoted(self):
+        for word in ("x\x1b[2Jy", "x\x7fy", "-R"):
+            with self.subTest(word):
+                site = self.site(imap=True, postfix=False)
+                site.groups = f"{word}:x:{SASL}:\nmail:x:{CYRUS_GROUP}:\n"
+                site.write()
+                found = {f["id"]: f for f in self.findings(site)}
+                if AS_ROOT:
+                    self.assertEqual(found["data-unreachable"]["mend"], "")
+                    self.assertIn("(no command: ", found["data-unreachable"]["text"])
+
+    def test_a_realm_does_not_end_a_script_of_sed(self):
+        site = self.site()
+        site.main["smtpd_sasl_local_domain"] = "a/b&c\\d;e"
+        sender_maps(site, "texthash:/etc/postfix/senders")
+        later(site, lambda s: s.file("/etc/postfix/senders", "bob@example.org bob\n"))
+        site.write()
+        mend = self.mend(site, "sender-owner").replace(" /etc/", f" {site.root}/etc/")
+        self.assertEqual(toolkit.run(["sh", "-c", mend]).status, 0, mend)
+        self.assertEqual(toolkit.contents(site.path("/etc/postfix/senders")),
+                         b"bob@example.org bob@a/b&c\\d;e\n")
+
     def test_a_service_with_a_value_of_its_own(self):
         """main.cf does not help where master.cf overrules it."""
         site = self.site()

@@ -1,0 +1,2 @@
+# Tests of tools/ that run no tool.
+unit_test(doctor_command LIBS sasl_lmdb_verbs)
