@@ -44,7 +44,7 @@ static const char usage[] =
     "\n"
     "      --tls auto|none|starttls|implicit\n"
     "                        auto (default): from the start on port 465, else STARTTLS where it\n"
-    "                        is offered; PLAIN and LOGIN without TLS only with none\n"
+    "                        is offered; no login without TLS, but with none\n"
     "      --ca FILE         trust the certificates in FILE instead of the system's\n"
     "      --insecure        take any certificate\n"
     "      --timeout SECONDS for each answer (default 30)\n"

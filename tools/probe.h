@@ -53,8 +53,12 @@ enum auth_status probe_network_error(struct probe *probe, enum auth_status statu
 /* What the code of a refused login means, in words. */
 const char *probe_refusal(int code);
 
-/* True if a password may go with this mechanism: a plain one needs TLS, or --tls none. */
-bool probe_may_send(const struct probe *probe, const char *mechanism);
+/*
+ * Whether somebody may log in on the last connection: under TLS, or with --tls none. The other
+ * mechanisms show no password, but whoever sits between chooses the challenge, and can guess at the
+ * password from the answer for as long as he likes.
+ */
+bool probe_may_log_in(const struct probe *probe);
 
 /* Logs in with each mechanism offered, each way. */
 MUST_USE enum auth_status probe_logins(struct probe *probe, const struct probe_offer *offer);

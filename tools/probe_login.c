@@ -214,8 +214,10 @@ static enum auth_status login(struct probe *probe, const struct way *way)
     if (status != AUTH_OK) {
         goto out;
     }
-    if (!probe_may_send(probe, way->mechanism)) {
-        probe_report_note(&probe->report, "%s not tried: no TLS here (--tls none tries it)",
+    if (!probe_may_log_in(probe)) {
+        probe_report_note(&probe->report,
+                          "no login with %s: without TLS whoever sits between could guess at the "
+                          "password (--tls none tries all the same)",
                           way->mechanism);
         goto out;
     }
@@ -256,7 +258,7 @@ static enum auth_status login_prompts(struct probe *probe)
     static struct probe_smtp smtp;
     struct probe_offer offer;
     enum auth_status status = probe_session(probe, &smtp, &offer);
-    if (status == AUTH_OK && probe_may_send(probe, "LOGIN")) {
+    if (status == AUTH_OK && probe_may_log_in(probe)) {
         probe->stage = "the prompts of LOGIN";
         probe_report_step(&probe->report, "the prompts of LOGIN");
         status = check_prompts(probe, &smtp);

@@ -70,12 +70,15 @@ static void note_trusted_place(struct probe *probe, const char *peer)
     }
 }
 
-/* A login with a password that nobody has. AUTH_NOT_ALLOWED if none can be tried. */
+/* A login with a password that nobody has. AUTH_NOT_ALLOWED if none can or may be tried. */
 static enum auth_status fail_to_log_in(struct probe *probe, struct probe_smtp *smtp,
                                        const struct probe_offer *offer, struct detail *detail)
 {
     uint8_t noise[NOISE_BYTES];
     struct buf password;
+    if (!probe_may_log_in(probe)) {
+        return AUTH_NOT_ALLOWED;
+    }
     enum auth_status status = crypto_random(noise, sizeof noise);
     if (status != AUTH_OK) {
         return status;
@@ -91,9 +94,7 @@ static enum auth_status fail_to_log_in(struct probe *probe, struct probe_smtp *s
     probe_tls_bind(smtp->link.tls, &account.binding);
     status = AUTH_NOT_ALLOWED;
     for (size_t i = 0; i < offer->n_mechanisms && status == AUTH_NOT_ALLOWED; i++) {
-        if (probe_may_send(probe, offer->mechanisms[i])) {
-            status = probe_authenticate(smtp, &account, offer->mechanisms[i], true, detail);
-        }
+        status = probe_authenticate(smtp, &account, offer->mechanisms[i], true, detail);
     }
     buf_release(&password);
     return status;
@@ -113,7 +114,9 @@ static enum auth_status after_failed_login(struct probe *probe)
     probe_report_step(&probe->report, "relaying %s", when);
     status = fail_to_log_in(probe, &smtp, &offer, &detail);
     if (status == AUTH_NOT_ALLOWED) {
-        probe_report_note(&probe->report, "relaying %s not tried: no mechanism to fail with", when);
+        probe_report_note(&probe->report, "relaying %s not tried: %s", when,
+                          probe_may_log_in(probe) ? "no mechanism to fail with"
+                                                  : "no login without TLS (--tls none tries)");
         status = AUTH_OK;
     } else if (status == AUTH_OK) {
         probe_report_problem(&probe->report, "any-password",

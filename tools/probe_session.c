@@ -27,9 +27,9 @@ static bool is_plain(const char *mechanism)
     return strcmp(mechanism, "PLAIN") == 0 || strcmp(mechanism, "LOGIN") == 0;
 }
 
-bool probe_may_send(const struct probe *probe, const char *mechanism)
+bool probe_may_log_in(const struct probe *probe)
 {
-    return probe->secure || probe->mode == PROBE_TLS_NONE || !is_plain(mechanism);
+    return probe->secure || probe->mode == PROBE_TLS_NONE;
 }
 
 static void report_offer(struct probe *probe, const struct probe_smtp *smtp,
@@ -93,7 +93,8 @@ static enum auth_status starttls(struct probe *probe, struct probe_smtp *smtp,
 {
     enum auth_status status = AUTH_INTERNAL;
     if (!offer->starttls) {
-        if (!probe->first_done) {
+        /* Who takes the offer out may do so later, too. */
+        if (!probe->first_done || probe->secure) {
             probe_report_problem(&probe->report, "no-starttls",
                                  "STARTTLS is not offered: the server has no TLS here, or somebody "
                                  "on the way takes the offer out");
