@@ -4,6 +4,8 @@
 #include <crypt.h>
 #include <string.h>
 
+#include "engine/crypt_cost.h"
+
 /* What crypt(5) lists: how a method's hashes begin, and how long they are behind the last "$". */
 static const struct {
     const char *prefix;
@@ -75,6 +77,10 @@ enum auth_status crypt_hash_take(struct slice hash, struct verifier_set *set, st
     if (hash.n > VERIFIER_MAX_CRYPT || !slice_is_printable(hash) || slice_find(hash, ' ', NULL) ||
         slice_find(hash, ':', NULL) || !has_shape(hash)) {
         return detail_set(why, AUTH_NO_VERIFIER, "not a hash of crypt(3)");
+    }
+    if (!crypt_cost_fits(hash)) {
+        return detail_set(why, AUTH_NO_VERIFIER,
+                          "a hash that costs a server more than the limits in sasl-lmdb(5)");
     }
     memcpy(text, hash.p, hash.n);
     int verdict = crypt_checksalt(text);

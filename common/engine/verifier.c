@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/crypt_cost.h"
+
 static const enum crypto_hash slot_hash[VERIFIER_SCRAM_HASHES] = {CRYPTO_SHA1, CRYPTO_SHA256,
                                                                   CRYPTO_SHA512};
 static const unsigned slot_kind[VERIFIER_SCRAM_HASHES] = {
@@ -495,6 +497,9 @@ enum auth_status verifier_check_crypt(const char *hash, struct slice password)
     if (hash[0] == '\0' || password.n == 0 || password.n > IDENTITY_MAX_PASSWORD ||
         slice_find(password, 0, NULL)) {
         return AUTH_WRONG_PASSWORD;
+    }
+    if (!crypt_cost_fits(slice_str(hash))) {
+        return AUTH_NO_VERIFIER;
     }
     buf_put_slice(&text, password);
     data = calloc(1, sizeof *data);

@@ -187,7 +187,8 @@ MUST_USE enum auth_status verifier_check_checkpass(const uint8_t checkpass[VERIF
 
 /*
  * The same against a crypt(3) hash (NUL-terminated), with the password as it was typed. A password
- * with a NUL, and a "hash" that crypt(3) refuses ("*", "!", "*0"), are AUTH_WRONG_PASSWORD.
+ * with a NUL, and a "hash" that crypt(3) refuses ("*", "!", "*0"), are AUTH_WRONG_PASSWORD; a hash
+ * that costs more than crypt_cost.h allows is not compared: AUTH_NO_VERIFIER.
  */
 MUST_USE enum auth_status verifier_check_crypt(const char *hash, struct slice password);
 

@@ -152,6 +152,21 @@ class Formats(toolkit.ToolTest):
             (b"alice:" + b"x" * 8200, 1, "too long"), (b"alice:\0\0\0\0\0\0\0\0\0\0\0\0\0", 1, "hash"),
         ])
 
+    def test_hashes_that_cost_too_much(self):
+        """Each login would hang a server process for as long as the hash says."""
+        hashes = ("$2b$31$" + "x" * 53, "$6$rounds=999999999$salt$" + "x" * 86,
+                  "$5$rounds=1000001$salt$" + "x" * 43, "$y$jET$salt$" + "x" * 43,
+                  "$7$FU..../....salt$" + "x" * 43, "_zzzzsalt" + "x" * 11)
+        self.assert_bad_lines("htpasswd", [
+            (f"# x\nalice:{hash_}\n".encode(), 2, "costs") for hash_ in hashes])
+        self.assert_bad_lines("dovecot", [
+            (f"alice:{{CRYPT}}{hash_}".encode(), 1, "costs") for hash_ in hashes])
+        self.assert_bad_lines("shadow", [
+            (f"alice:{hash_}:::::::".encode(), 1, "costs") for hash_ in hashes])
+        self.assert_bad_lines("ldif", [
+            (f"dn: x\nuid: a\nuserPassword: {{crypt}}{hash_}\n".encode(), 1, "costs")
+            for hash_ in hashes])
+
     def test_shadow(self):
         counts, said = self.load("shadow", "shadow")
         self.assertEqual((counts["imported"], counts["skipped"], counts["locked"]), (2, 0, 5))
@@ -218,6 +233,8 @@ class Formats(toolkit.ToolTest):
             (b"dn: x\nuid: a\nuserPassword:\n", 1, "empty"),
             (b"dn: x\nuid: a\nuserPassword: {crypt}Geheim\n", 1, "not a hash"),
             (b"dn: x\nuid: a\nauthPassword: " + auth + b"\n", 1, "authPassword"),
+            (b"dn: x\nuid: a\nauthPassword: SCRAM-SHA-1$10000001:eA==$" + b"A" * 27 + b"=:"
+             + b"A" * 27 + b"=\n", 1, "authPassword"),
             (b"dn: x\nuid: a\nauthPassword: MD5$eA==$eA==\n", 1, "authPassword"),
             (b"dn: x\nuid: a\nchangetype: modify\nreplace: userPassword\n", 1, "change"),
             (b"dn: x\nuid: a@b@c\nuserPassword: x\n", 1, "one '@'"),
