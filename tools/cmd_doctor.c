@@ -170,7 +170,9 @@ static int carry_out(struct doctor *d, const struct request *request)
         tool_say(d->tool, "%s: %m", request->root);
         return TOOL_FAILED;
     }
-    return examine(d);
+    int code = store_counter_start(&d->counter, d->tool) ? examine(d) : TOOL_FAILED;
+    store_counter_stop(&d->counter);
+    return code;
 }
 
 static int run(struct tool *tool, int argc, char **argv)

@@ -66,6 +66,7 @@ struct doctor {
     bool have_postfix;
     struct application *applications;
     struct store_view *stores;
+    struct store_counter counter;
     bool failed; /* told */
 };
 

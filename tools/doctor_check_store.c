@@ -73,6 +73,9 @@ static void tell_status(struct doctor *d, const char *path, const char *key_path
     case AUTH_KEY_DAMAGED:
         doctor_say(d, DOCTOR_KEY_DAMAGED, key_path, why, key_back(d, path, key_path), NULL);
         return;
+    case AUTH_TOO_LONG:
+        doctor_say(d, DOCTOR_STORE_LARGE, path, NULL);
+        return;
     case AUTH_STORE_DENIED:
         if (geteuid() != 0) {
             doctor_say(d, DOCTOR_CANNOT_LOOK, path, why, NULL);

@@ -103,6 +103,7 @@ enum doctor_id {
     /* store and key */
     DOCTOR_STORE_MISSING,
     DOCTOR_STORE_BAD,
+    DOCTOR_STORE_LARGE,
     DOCTOR_KEY_MISSING,
     DOCTOR_KEY_EXPOSED,
     DOCTOR_KEY_WRONG,

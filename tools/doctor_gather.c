@@ -88,7 +88,8 @@ const struct store_counts *doctor_counts(struct doctor *d, const char *path, con
         }
     }
     struct store_view *view = arena_new(&d->arena, sizeof *view);
-    const struct store_counts *counts = store_count(d->tool, &d->files, path, key_path);
+    const struct store_counts *counts =
+        store_count(&d->counter, &d->arena, &d->files, path, key_path);
     if (view == NULL || counts == NULL) {
         d->failed = d->failed || counts == NULL;
         return NULL;

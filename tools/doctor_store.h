@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a store holds, counted by a process of its own: it becomes the store's owner, as every verb
- * does, and may be lost to damaged pages. What it leaves in shared memory is not trusted.
+ * does, and may be lost to damaged pages. What it leaves in shared memory is not trusted. Below
+ * a root it becomes nobody instead, and reads copies without the lock file. It comes from a process
+ * that was there before the doctor read any file, so there is nothing of these in it.
  */
 #ifndef SASL_LMDB_DOCTOR_STORE_H
 #define SASL_LMDB_DOCTOR_STORE_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/detail.h"
 #include "base/status.h"
@@ -17,7 +20,8 @@
 
 enum {
     STORE_VIEW_REALMS = 256,
-    STORE_VIEW_KINDS = 128, /* sets of enum verifier_kind */
+    STORE_VIEW_KINDS = 128,             /* sets of enum verifier_kind */
+    STORE_COPY_MAX = 256 * 1024 * 1024, /* bytes of a store below a root */
 };
 
 struct realm_count {
@@ -26,7 +30,8 @@ struct realm_count {
 };
 
 struct store_counts {
-    enum auth_status status; /* of opening and reading; AUTH_OK: the rest is filled */
+    /* Of opening and reading; AUTH_OK: the rest is filled. AUTH_TOO_LONG: too large to copy. */
+    enum auth_status status;
     struct detail detail;
     uint64_t accounts;
     uint64_t kinds[STORE_VIEW_KINDS]; /* accounts by the set of their verifiers */
@@ -42,9 +47,25 @@ struct store_view {
     const struct store_counts *counts;
 };
 
-/* Counts a store. NULL without memory, told. */
-const struct store_counts *store_count(const struct tool *tool, const struct doctor_files *files,
-                                       const char *path, const char *key_path);
+/* The process that opens stores, as the doctor knows it. */
+struct store_counter {
+    const struct tool *tool;
+    struct store_counts *shared; /* by all of the processes */
+    pid_t pid;
+    int fd; /* where errands go and come */
+    int other;
+};
+
+/* Starts it, before anything is read. False, told, if that failed. */
+MUST_USE bool store_counter_start(struct store_counter *counter, const struct tool *tool);
+
+/* Ends it. Also after a start that failed. */
+void store_counter_stop(struct store_counter *counter);
+
+/* Counts a store, into the arena. NULL without memory, or, told, if the process is lost. */
+const struct store_counts *store_count(struct store_counter *counter, struct arena *arena,
+                                       const struct doctor_files *files, const char *path,
+                                       const char *key_path);
 
 /* Accounts that have none of these kinds. */
 uint64_t store_counts_without(const struct store_counts *counts, unsigned kinds);

@@ -7,6 +7,7 @@ Each set-up is a tree that stands for a whole machine, with a real store in it; 
 import functools
 import json
 import os
+import pwd
 import re
 import socket
 import tempfile
@@ -727,6 +728,11 @@ def _(site):
 @case("store-missing")
 def _(site):
     site.store_path = None
+
+
+@case("store-large")
+def _(site):
+    later(site, lambda s: os.truncate(s.path(STORE), 256 * 1024 * 1024 + 4096))
 
 
 @case("store-bad")
@@ -1468,10 +1474,52 @@ class Hostile(DoctorTest):
             file.write(b"\xff" * (size - 2 * 4096))
         self.assertIn("store-bad", self.ids(site))
 
+    @unittest.skipUnless("SASL_LMDB_WHO_OPENS" in os.environ, "a sanitized program takes no other")
+    def test_who_opens_a_store(self):
+        """Nobody does, whoever owns it, without the tree's lock file, and knowing nothing else."""
+        secret = "geheim-89-geheim"
+        expected = pwd.getpwnam("nobody").pw_uid if AS_ROOT else os.getuid()
+        for owner in (0, OWNER) if AS_ROOT else (OWNER,):
+            with self.subTest(owner=owner):
+                site = self.site()
+                site.main["relay_password"] = secret
+                site.write()
+                for path in (STORE, STORE + "-lock", KEY):
+                    if AS_ROOT:
+                        os.chown(site.path(path), owner, SASL)
+                result = toolkit.run(
+                    [toolkit.TOOL, "doctor", "--root", site.root], env={
+                        **os.environ, "LD_PRELOAD": os.environ["SASL_LMDB_WHO_OPENS"],
+                        "WHO_OPENS_TEXT": "".join(chr(ord(c) ^ 1) for c in secret)})
+                lines = result.err.decode().splitlines()
+                self.assertEqual(len(lines), 1, result)
+                self.assertRegex(lines[0], rf"^uid {expected} gid \d+ lock 0 text 0$")
+                self.assertNotIn(b"cannot be used", result.out)
+
+    def test_a_store_is_opened_below_the_root(self):
+        """A link that leads out of the tree leads to a file in it, if to any."""
+        site = self.site()
+        site.write()
+        for path in (STORE, KEY):
+            outside = os.path.join(self.directory, os.path.basename(path))
+            os.rename(site.path(path), outside)
+            os.symlink(outside, site.path(path))
+        self.assertIn("store-missing", self.ids(site))
+
+    def test_sentences_name_the_files(self):
+        """And not the copies that were read."""
+        for path, wanted in ((STORE, "store-bad"), (KEY, "key-damaged")):
+            site = self.site()
+            site.write()
+            with open(site.path(path), "wb") as file:
+                file.write(b"nonsense\n" * 1000)
+            found = {f["id"]: f["text"] for f in self.findings(site)}
+            self.assertNotIn("/proc/", found[wanted])
+            self.assertIn(path, found[wanted])
+
     def test_nothing_is_changed(self):
         site = self.site(imap=True)
         site.write()
-        lock = STORE + "-lock"
 
         def state():
             found = {}
@@ -1479,9 +1527,8 @@ class Hostile(DoctorTest):
                 for name in files:
                     path = os.path.join(directory, name)
                     st = os.stat(path)
-                    # Whoever reads a store writes its lock file.
-                    contents = b"" if path.endswith(lock) else toolkit.contents(path)
-                    found[path] = (contents, st.st_mode, st.st_uid, st.st_gid, st.st_ino)
+                    found[path] = (toolkit.contents(path), st.st_mode, st.st_uid, st.st_gid,
+                                   st.st_ino)
             return found
 
         before = state()
