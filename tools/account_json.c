@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/crypto.h"
+#include "crypt_hash.h"
 #include "moment.h"
 #include "view.h"
 
@@ -290,13 +291,8 @@ static enum auth_status take_digests(const json_t *values, struct record *ret, s
 static enum auth_status take_crypt(const json_t *value, struct verifier_set *set,
                                    struct detail *why)
 {
-    struct slice hash = string_slice(value);
-    if (!json_is_string(value) || hash.n == 0 || hash.n > VERIFIER_MAX_CRYPT ||
-        !slice_is_printable(hash)) {
-        return wrong(KEY_CRYPT, "a crypt(3) hash", why);
-    }
-    memcpy(set->crypt, hash.p, hash.n);
-    return AUTH_OK;
+    return json_is_string(value) ? crypt_hash_take(string_slice(value), set, why)
+                                 : wrong(KEY_CRYPT, "a crypt(3) hash", why);
 }
 
 static enum auth_status take_member(const char *key, json_t *value, struct record *ret,

@@ -88,6 +88,11 @@ static enum auth_status put(struct export *export, const struct record *record, 
         return detail_set(why, AUTH_BAD_NAME,
                           "a passwd-file cannot hold a name with a colon, or \"#\" in front");
     }
+    /* Imports let no such hash in; here it would be further fields, or a line of its own. */
+    if (strchr(record->verifiers.crypt, ':') != NULL ||
+        !slice_is_printable(slice_str(record->verifiers.crypt))) {
+        return detail_set(why, AUTH_BAD_NAME, "a passwd-file cannot hold its crypt(3) hash");
+    }
     buf_init(&line, LINE_MAX_BYTES);
     identity_put(&line, &record->who);
     buf_put_byte(&line, ':');

@@ -196,6 +196,7 @@ class Jsonl(ExportTest):
             (changed(changed="2026-01-01T00:00:00"), "changed"),
             (changed(password="x"), "both"), (changed(cmusaslsecretOTP="x"), "cmusaslsecretOTP"),
             (changed(crypt=""), "crypt"), (changed(crypt="x" * 400), "crypt"),
+            (changed(crypt="x:0:0::/root:"), "crypt"), (changed(crypt="$2b$31$" + "x" * 53), "costs"),
             (changed(crypt="a\u0007b"), "crypt"), (changed(authPassword=scrams[0]), "authPassword"),
             (changed(authPassword=[scrams[0], scrams[0]]), "authPassword"),
             (changed(authPassword=[scrams[0][:-4]]), "authPassword"),

@@ -27,6 +27,7 @@ store_test(store_core)
 store_test(ticket)
 store_test(key_helper)
 target_link_libraries(test_key_helper PRIVATE sasl_lmdb_verbs)
+unit_test(export_dovecot LIBS sasl_lmdb_verbs)
 unit_test(terminal_filter LIBS sasl_lmdb_tool)
 
 # The threaded one once more under ThreadSanitizer, with everything below it compiled for that. It
