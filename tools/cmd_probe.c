@@ -41,6 +41,7 @@ static const char usage[] =
     "after\n"
     "a failed one. Shows the dialogue, with secrets masked. The password is asked for, or read\n"
     "as one line from standard input; no mail is sent. Leaves a failed login in the server's log.\n"
+    "The probe that counts is one from outside: servers may relay for their own machine.\n"
     "\n"
     "      --tls auto|none|starttls|implicit\n"
     "                        auto (default): from the start on port 465, else STARTTLS where it\n"

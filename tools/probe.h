@@ -36,6 +36,8 @@ struct probe {
     const char *to;
     bool first_done;   /* the first connection has been reported */
     bool secure;       /* under TLS */
+    bool limited;      /* the server takes no more AUTH commands from here for now */
+    bool trusted;      /* the server is this machine and relays for it without a login */
     const char *stage; /* what the connection is used for now, for whoever reads that it failed */
 };
 
@@ -59,6 +61,12 @@ const char *probe_refusal(int code);
  * password from the answer for as long as he likes.
  */
 bool probe_may_log_in(const struct probe *probe);
+
+/*
+ * True if the server takes no more AUTH commands from this client for now, so that the last reply
+ * tells nothing of the login that ended with status. Says so once.
+ */
+bool probe_limited(struct probe *probe, const struct probe_smtp *smtp, enum auth_status status);
 
 /* Logs in with each mechanism offered, each way. */
 MUST_USE enum auth_status probe_logins(struct probe *probe, const struct probe_offer *offer);

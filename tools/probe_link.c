@@ -97,6 +97,9 @@ static void name_ends(struct probe_link *link)
     if (getsockname(link->fd, (struct sockaddr *)&address, &size) == 0 &&
         getnameinfo((struct sockaddr *)&address, size, text, sizeof text, NULL, 0,
                     NI_NUMERICHOST) == 0) {
+        /* Who connects to an address of its own comes from there, loopback of IPv4 set aside. */
+        link->same_host =
+            strcmp(text, link->peer) == 0 || strncmp(link->peer, "127.", strlen("127.")) == 0;
         text[strcspn(text, "%")] = '\0'; /* the scope of a link-local address is our affair */
         snprintf(link->own, sizeof link->own, "[%s%.40s]",
                  address.ss_family == AF_INET6 ? "IPv6:" : "", text);

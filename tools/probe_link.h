@@ -8,6 +8,7 @@
 #ifndef SASL_LMDB_PROBE_LINK_H
 #define SASL_LMDB_PROBE_LINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct probe_link {
     struct probe_tls *tls;         /* owned, NULL in the clear */
     char peer[PROBE_ADDRESS_SIZE]; /* numeric address */
     char own[PROBE_ADDRESS_SIZE];  /* as an address literal, RFC 5321 4.1.3 */
+    bool same_host;                /* the server is this machine: loopback, or its own address */
 };
 
 /* The deadline that many seconds from now. */

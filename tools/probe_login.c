@@ -186,22 +186,27 @@ const char *probe_refusal(int code)
     return code < SMTP_PERMANENT ? "the server refuses for now" : "the server refuses";
 }
 
+bool probe_limited(struct probe *probe, const struct probe_smtp *smtp, enum auth_status status)
+{
+    /* RFC 4954 has no use for 450; Postfix answers so when a client says AUTH too often. */
+    if (status == AUTH_WRONG_PASSWORD && smtp->code == SMTP_BUSY && !probe->limited) {
+        probe->limited = true;
+        probe_report_problem(&probe->report, "rate-limit",
+                             "the server takes no more AUTH commands from here for now (Postfix: "
+                             "smtpd_client_auth_rate_limit); wait a minute and probe again: %s",
+                             probe_smtp_shown(smtp));
+    }
+    return probe->limited;
+}
+
 static void report_login(struct probe *probe, const struct way *way, enum auth_status status,
                          const char *reply, int code)
 {
-    const char *comma = *way->name != '\0' ? ", " : "";
     /* AUTH_BAD_SERVER: reply is our own sentence already. */
     const char *reason = status == AUTH_OK               ? ""
                          : status == AUTH_WRONG_PASSWORD ? probe_refusal(code)
                                                          : reply;
     probe_report_login(&probe->report, way->mechanism, way->name, status == AUTH_OK, reply, reason);
-    if (status == AUTH_WRONG_PASSWORD) {
-        probe_report_problem(&probe->report, "login-failed", "%s%s%s: %s: %s", way->mechanism,
-                             comma, way->name, reason, reply);
-    } else if (status != AUTH_OK) {
-        probe_report_problem(&probe->report, "login-failed", "%s%s%s: %s", way->mechanism, comma,
-                             way->name, reply);
-    }
 }
 
 /* One login on a connection of its own: servers hang up after some failures. */
@@ -237,6 +242,10 @@ static enum auth_status login(struct probe *probe, const struct way *way)
         probe_report_note(&probe->report, "%s not tried: %s", way->mechanism,
                           unbound ? "the connection has nothing to bind to"
                                   : "no plugin of this machine can do it");
+        status = AUTH_OK;
+    } else if (probe_limited(probe, &smtp, status)) {
+        probe_report_note(&probe->report, "not tested: the login with %s%s%s and those after it",
+                          way->mechanism, *way->name != '\0' ? ", " : "", way->name);
         status = AUTH_OK;
     } else if (status == AUTH_OK || status == AUTH_WRONG_PASSWORD || status == AUTH_BAD_SERVER) {
         report_login(probe, way, status,
@@ -275,10 +284,10 @@ enum auth_status probe_logins(struct probe *probe, const struct probe_offer *off
                                           {"LOGIN", "no initial response", false}};
     enum { TWO_WAYS = sizeof two_ways / sizeof two_ways[0] };
     enum auth_status status = AUTH_OK;
-    for (size_t i = 0; i < offer->n_mechanisms && status == AUTH_OK; i++) {
+    for (size_t i = 0; i < offer->n_mechanisms && status == AUTH_OK && !probe->limited; i++) {
         const char *mechanism = offer->mechanisms[i];
         bool tried = false;
-        for (size_t w = 0; w < TWO_WAYS && status == AUTH_OK; w++) {
+        for (size_t w = 0; w < TWO_WAYS && status == AUTH_OK && !probe->limited; w++) {
             if (strcmp(two_ways[w].mechanism, mechanism) == 0) {
                 tried = true;
                 status = login(probe, &two_ways[w]);
@@ -287,9 +296,10 @@ enum auth_status probe_logins(struct probe *probe, const struct probe_offer *off
         if (!tried) {
             const struct way only = {mechanism, "", true};
             status = login(probe, &only);
-        } else if (status == AUTH_OK && strcmp(mechanism, "LOGIN") == 0) {
+        } else if (status == AUTH_OK && !probe->limited && strcmp(mechanism, "LOGIN") == 0) {
             status = login_prompts(probe);
         }
     }
+    probe_report_refusals(&probe->report);
     return status;
 }

@@ -31,7 +31,14 @@ static enum auth_status try_to_relay(struct probe *probe, struct probe_smtp *smt
         return status;
     }
     probe_report_relay(&probe->report, when, !said_yes(smtp), probe_smtp_shown(smtp));
-    if (said_yes(smtp)) {
+    /* Trust shows without a login already; what comes only after a failed one is none. */
+    probe->trusted = probe->trusted && said_yes(smtp);
+    if (probe->trusted) {
+        probe_report_note(&probe->report,
+                          "accepted %s from this machine itself, which servers are often told to "
+                          "trust; the probe that counts is one from outside",
+                          when);
+    } else if (said_yes(smtp)) {
         probe_report_problem(&probe->report, "open-relay",
                              "mail from <%s> to <%s> is accepted %s: anybody here can send to "
                              "anybody, unless the server refuses at DATA, which is not tried",
@@ -46,19 +53,16 @@ static enum auth_status try_to_relay(struct probe *probe, struct probe_smtp *smt
 }
 
 /* Servers are often told to trust the hosts next to them. */
-static void note_trusted_place(struct probe *probe, const char *peer)
+static void note_trusted_place(struct probe *probe, const struct probe_link *link)
 {
-    /* Loopback, and the private networks of RFC 1918. */
+    /* The private networks of RFC 1918. */
     static const struct {
         uint32_t network;
         uint32_t mask;
-    } near[] = {{0x7f000000, 0xff000000},
-                {0x0a000000, 0xff000000},
-                {0xac100000, 0xfff00000},
-                {0xc0a80000, 0xffff0000}};
+    } near[] = {{0x0a000000, 0xff000000}, {0xac100000, 0xfff00000}, {0xc0a80000, 0xffff0000}};
     struct in_addr address;
-    bool found = strcmp(peer, "::1") == 0;
-    if (inet_pton(AF_INET, peer, &address) == 1) {
+    bool found = link->same_host;
+    if (inet_pton(AF_INET, link->peer, &address) == 1) {
         for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
             found = found || (ntohl(address.s_addr) & near[i].mask) == near[i].network;
         }
@@ -106,6 +110,10 @@ static enum auth_status after_failed_login(struct probe *probe)
     static struct probe_smtp smtp;
     struct probe_offer offer;
     struct detail detail = {.text = ""};
+    if (probe->limited) {
+        probe_report_note(&probe->report, "not tested: relaying %s", when);
+        return AUTH_OK;
+    }
     enum auth_status status = probe_session(probe, &smtp, &offer);
     if (status != AUTH_OK) {
         goto out;
@@ -117,6 +125,9 @@ static enum auth_status after_failed_login(struct probe *probe)
         probe_report_note(&probe->report, "relaying %s not tried: %s", when,
                           probe_may_log_in(probe) ? "no mechanism to fail with"
                                                   : "no login without TLS (--tls none tries)");
+        status = AUTH_OK;
+    } else if (probe_limited(probe, &smtp, status)) {
+        probe_report_note(&probe->report, "not tested: relaying %s", when);
         status = AUTH_OK;
     } else if (status == AUTH_OK) {
         probe_report_problem(&probe->report, "any-password",
@@ -145,7 +156,8 @@ enum auth_status probe_relaying(struct probe *probe, const struct probe_offer *o
     struct detail detail = {.text = ""};
     enum auth_status status = probe_session(probe, &smtp, &again);
     if (status == AUTH_OK) {
-        note_trusted_place(probe, smtp.link.peer);
+        note_trusted_place(probe, &smtp.link);
+        probe->trusted = smtp.link.same_host;
         probe->stage = "relaying without a login";
         probe_report_step(&probe->report, "relaying %s", when);
         status = try_to_relay(probe, &smtp, when, &detail);

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "json_result.h"
 #include "view.h"
@@ -150,6 +151,74 @@ void probe_report_problem(struct probe_report *report, const char *id, const cha
         printf("PROBLEM (%s): %s\n", id, buf_text(&escaped));
     }
     buf_release(&escaped);
+}
+
+/* What probe_report_login() has kept. */
+struct kept_login {
+    const char *mechanism;
+    const char *way;
+    int ok;
+    const char *reply;
+    const char *reason;
+};
+
+static struct kept_login login_at(const struct probe_report *report, size_t i)
+{
+    struct kept_login login = {.ok = 1};
+    if (json_unpack(json_array_get(report->logins, i), "{s:s, s:s, s:b, s:s, s:s}", "mechanism",
+                    &login.mechanism, "way", &login.way, "ok", &login.ok, "reply", &login.reply,
+                    "reason", &login.reason) != 0) {
+        login.ok = 1;
+    }
+    return login;
+}
+
+static bool same_refusal(const struct kept_login *a, const struct kept_login *b)
+{
+    return !a->ok && !b->ok && strcmp(a->reason, b->reason) == 0;
+}
+
+/* The names of all logins refused as this one was; false if it is not the first of them. */
+static bool name_refused(const struct probe_report *report, size_t which, struct buf *ret)
+{
+    const struct kept_login refused = login_at(report, which);
+    const size_t n = json_array_size(report->logins);
+    size_t found = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct kept_login login = login_at(report, i);
+        if (!same_refusal(&refused, &login)) {
+            continue;
+        }
+        if (i < which) {
+            return false;
+        }
+        buf_put_str(ret, found++ > 0 ? "; " : "");
+        buf_put_str(ret, login.mechanism);
+        buf_put_str(ret, *login.way != '\0' ? ", " : "");
+        buf_put_str(ret, login.way);
+    }
+    if (found == n && n > 1) {
+        buf_clear(ret);
+        buf_put_str(ret, "every login");
+    }
+    return found > 0;
+}
+
+void probe_report_refusals(struct probe_report *report)
+{
+    for (size_t i = 0; i < json_array_size(report->logins); i++) {
+        const struct kept_login login = login_at(report, i);
+        struct buf names;
+        buf_init(&names, ESCAPED_MAX);
+        if (name_refused(report, i, &names)) {
+            /* Where the exchange went wrong the reason is a sentence of ours, and there is no
+             * reply. */
+            const bool replied = strcmp(login.reason, login.reply) != 0;
+            probe_report_problem(report, "login-failed", "%s: %s%s%s", buf_text(&names),
+                                 login.reason, replied ? ": " : "", replied ? login.reply : "");
+        }
+        buf_release(&names);
+    }
 }
 
 void probe_report_note(struct probe_report *report, const char *format, ...)

@@ -46,6 +46,8 @@ void probe_report_offer(struct probe_report *report, const char *tls, const char
  */
 void probe_report_login(struct probe_report *report, const char *mechanism, const char *way,
                         bool good, const char *reply, const char *reason);
+/* A problem for each reason that logins were refused for, with the names of these logins. */
+void probe_report_refusals(struct probe_report *report);
 /* Why the probe could not end; it is said on standard error, too. */
 void probe_report_failed(struct probe_report *report, const char *why);
 /* A relay test: refused or not. */

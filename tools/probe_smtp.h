@@ -31,6 +31,7 @@ enum {
     SMTP_AUTHENTICATED = 235,
     SMTP_DONE = 250,
     SMTP_CHALLENGE = 334,
+    SMTP_BUSY = 450,
     SMTP_PERMANENT = 500, /* this and more: refused for good */
 };
 

@@ -95,6 +95,7 @@ class PostfixCase(unittest.TestCase):
     PASSWORD = 'Tr0ub4dor&3 $HOME "q" \\n'
     users = [(USER, REALM, PASSWORD)]
     services = None
+    settings = None
     init_options = ()
 
     @classmethod
@@ -114,7 +115,7 @@ class PostfixCase(unittest.TestCase):
         cls.store.create(*cls.init_options)
         cls.store.add_all(cls.users)
         cls.postfix = postfix.Postfix(
-            cls.work, cls.sasl_confs(), cls.store.plugin_path, cls.services)
+            cls.work, cls.sasl_confs(), cls.store.plugin_path, cls.services, cls.settings)
         cls.furnish_jail(cls.postfix.queue)
         cls.addClassCleanup(_keep_log, cls.postfix)
         cls.enterClassContext(cls.postfix)

@@ -25,13 +25,21 @@ from smtp_talk import b64
 DONE, FOUND, USAGE, FAILED = 0, 1, 2, 3
 PROBE = os.path.join(store.TOOLS, "sasl-lmdb")
 TLS_ONLY = {"smtpd_tls_auth_only": "yes"}
+FAR_PEER = os.environ.get(
+    "SASL_LMDB_FAR_PEER", os.path.join(store.ROOT, "build/release/tests/system/libfarpeer.so"))
+AUTHS = 4  # logins in a time unit at the service "limited"
 
 
-def probe(*arguments, secret=None):
-    return store.run([PROBE, "probe", *arguments], secret, {"SASL_PATH": store.PLUGINS})
+def probe(*arguments, secret=None, outside=False):
+    """outside: the server seems to be another machine."""
+    env = {"SASL_PATH": store.PLUGINS}
+    if outside:
+        env["LD_PRELOAD"] = FAR_PEER
+    return store.run([PROBE, "probe", *arguments], secret, env)
 
 
 class ProbeCase(harness.PostfixCase):
+    settings = {"anvil_rate_time_unit": "1h"}  # however slow the machine is
     services = {
         "clear": {},
         "smtp": TLS_ONLY,
@@ -42,14 +50,16 @@ class ProbeCase(harness.PostfixCase):
         "notls": {"smtpd_tls_security_level": "none"},
         "strict": {**TLS_ONLY, "smtpd_sasl_tls_security_options": "noanonymous, noplaintext"},
         "later": {**TLS_ONLY, "smtpd_relay_restrictions": "defer"},
+        "limited": {**TLS_ONLY, "smtpd_client_auth_rate_limit": str(AUTHS),
+                    "smtpd_client_event_limit_exceptions": ""},
     }
 
-    def run_probe(self, service, *options, user=None, password=None, ca=True):
+    def run_probe(self, service, *options, user=None, password=None, ca=True, outside=False):
         trust = ["--ca", self.postfix.certificate] if ca else []
         arguments = [*trust, *options, f"127.0.0.1:{self.postfix.ports[service]}"]
         if user is not None:
-            return probe(*arguments, user, secret=password)
-        return probe(*arguments)
+            return probe(*arguments, user, secret=password, outside=outside)
+        return probe(*arguments, outside=outside)
 
     def report(self, service, *options, status, **more):
         """The JSON object of a probe that ends with this status."""
@@ -142,9 +152,33 @@ class SoundTest(ProbeCase):
 
 class FoundTest(ProbeCase):
     def test_open_relay(self):
-        found = self.report("open", status=FOUND)
+        found = self.report("open", status=FOUND, outside=True)
         self.assertEqual({problem["id"] for problem in found["problems"]}, {"open-relay"})
         self.assertEqual([test["refused"] for test in found["relay"]], [False, False])
+
+    def test_open_for_this_machine(self):
+        """As permit_mynetworks has it: a probe on the server itself finds nothing wrong in that."""
+        found = self.report("open", status=DONE)
+        self.assertEqual(found["problems"], [])
+        self.assertEqual([test["refused"] for test in found["relay"]], [False, False])
+        notes = [note for note in found["notes"] if "from this machine itself" in note]
+        self.assertEqual(len(notes), 2, found["notes"])
+        self.assertIn("the probe that counts is one from outside", notes[0])
+
+    def test_rate_limit(self):
+        """No login is blamed once the server counts too many, and none is said to have failed."""
+        found = self.report("limited", status=FOUND, user=self.USER, password=self.PASSWORD)
+        self.assertEqual([one["id"] for one in found["problems"]], ["rate-limit"])
+        self.assertRegex(found["problems"][0]["text"], "wait a minute.*: 450 ")
+        self.assertEqual([login["ok"] for login in found["logins"]], [True] * len(found["logins"]))
+        self.assertLess(len(found["logins"]), AUTHS + 1)
+        self.assertEqual([test["when"] for test in found["relay"]], ["without a login"])
+        untried = [note for note in found["notes"] if note.startswith("not tested: ")]
+        self.assertEqual(len(untried), 2, found["notes"])
+        self.assertIn("relaying after a failed login", untried[1])
+        found = self.report("limited", status=FOUND)
+        self.assertEqual([one["id"] for one in found["problems"]], ["rate-limit"])
+        self.assertEqual([test["when"] for test in found["relay"]], ["without a login"])
 
     def test_refused_for_now(self):
         found = self.report("later", status=DONE)
@@ -175,8 +209,10 @@ class FoundTest(ProbeCase):
     def test_wrong_password(self):
         for user, password in ((self.USER, "wrong"), ("nosuchuser", self.PASSWORD)):
             found = self.report("smtp", status=FOUND, user=user, password=password)
-            self.assertEqual({one["id"] for one in found["problems"]}, {"login-failed"})
-            self.assertEqual(len(found["problems"]), len(SoundTest.LOGINS))
+            self.assertEqual([one["id"] for one in found["problems"]], ["login-failed"])
+            self.assertRegex(found["problems"][0]["text"],
+                             "^every login: the server does not take this user name .*: 535 ")
+            self.assertEqual(len(found["logins"]), len(SoundTest.LOGINS))
             for login in found["logins"]:
                 self.assertFalse(login["ok"], login)
                 self.assertRegex(login["reply"], "^535 5.7.8 ")
@@ -193,6 +229,9 @@ class FoundTest(ProbeCase):
             os.rename(aside, self.store.path)
             self.postfix.restart()
         self.assertTrue(all(login["reply"].startswith("454 ") for login in found["logins"]))
+        self.assertEqual(len(found["problems"]), 1)
+        self.assertRegex(found["problems"][0]["text"],
+                         "^every login: the server could not check it now")
 
     def test_auth_not_offered(self):
         self.assertEqual(self.problems("noauth", status=FOUND, user=self.USER,
@@ -536,7 +575,7 @@ class StrangeServerTest(harness.unittest.TestCase):
         """A recipient that is taken is what counts; DATA would be a mail."""
         server = Fake(smtp_server(relay="250 ok"))
         with server:
-            result = probe("--tls", "none", f"127.0.0.1:{server.port}")
+            result = probe("--tls", "none", f"127.0.0.1:{server.port}", outside=True)
         self.assertEqual(result.returncode, FOUND, result.stdout)
         self.assertIn("unless the server refuses at DATA, which is not tried", result.stdout)
         self.assertNotIn("DATA", server.received)
@@ -617,6 +656,21 @@ class StrangeServerTest(harness.unittest.TestCase):
             relay(server, Pipe())
         report = self.check_found(handle, "open-relay", user=None)
         self.assertEqual([test["refused"] for test in report["relay"]], [True, False])
+
+    def test_some_logins_fail(self):
+        """Which ones, once for each reason."""
+        def auth(server, file, line):
+            mechanism = line.split(" ")[1]
+            answers = {"PLAIN": b"235 ok\r\n", "LOGIN": b"534 weak\r\n"}
+            file.write(answers.get(mechanism, b"535 no\r\n"))
+        report = self.check_found(smtp_server("PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256", auth),
+                                  "login-failed", "plain-without-tls", "any-password")
+        said = [one["text"] for one in report["problems"] if one["id"] == "login-failed"]
+        self.assertEqual(len(said), 2, said)
+        self.assertTrue(said[0].startswith("LOGIN, initial response; LOGIN, no initial response: "
+                                           "the mechanism is too weak"), said)
+        self.assertTrue(said[1].startswith("CRAM-MD5; SCRAM-SHA-256: the server does not take"),
+                        said)
 
     def test_yes_without_proof(self):
         """A server that does not know the password can say 235; SCRAM notices."""
