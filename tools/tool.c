@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/identity.h"
+#include "lock_file.h"
 #include "privilege.h"
 #include "store/store_generation.h"
 #include "tickets.h"
@@ -127,6 +128,10 @@ static const char *remedy(const struct tool *tool, enum auth_status status)
             return "; run this as root";
         }
         return geteuid() == 0 ? "" : "; root becomes the store's owner, who has to have access";
+    case AUTH_STORE_DAMAGED:
+        return tool->verb != NULL && strcmp(tool->verb, "check") == 0
+                   ? ""
+                   : ": \"sasl-lmdb check\" tells what is damaged";
     default:
         return "";
     }
@@ -248,7 +253,10 @@ bool tool_decimal(const char *text, uint32_t min, uint32_t max, uint32_t *ret)
 enum auth_status tool_open_store_only(const struct tool *tool, bool writable, struct store **ret)
 {
     struct detail detail = {.text = ""};
-    enum auth_status status = privilege_become_owner(tool->store_path, &detail);
+    enum auth_status status = writable ? lock_file_make(tool->store_path, &detail) : AUTH_OK;
+    if (status == AUTH_OK) {
+        status = privilege_become_owner(tool->store_path, &detail);
+    }
     if (status != AUTH_OK) {
         return tool_report_store(tool, status, &detail);
     }

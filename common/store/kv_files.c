@@ -230,6 +230,21 @@ enum auth_status kv_files_check(const char *path, const char *lock_path,
     return status;
 }
 
+enum auth_status kv_files_make_lock(const char *path, const char *lock_path, struct detail *detail)
+{
+    struct stat data;
+    struct stat lock;
+
+    if (stat(path, &data) != 0) {
+        return file_explain("store", path, errno, detail);
+    }
+    if (!S_ISREG(data.st_mode) || lstat(lock_path, &lock) == 0 || errno != ENOENT) {
+        return AUTH_OK; /* there, or for kv_files_check() to explain */
+    }
+    enum auth_status status = check_start(path, (uint64_t)data.st_size, detail);
+    return status == AUTH_OK ? make_lock(lock_path, &data, detail) : status;
+}
+
 enum auth_status kv_files_watch_lock(const char *lock_path, int *ret_fd, struct file_id *ret_id,
                                      struct detail *detail)
 {

@@ -36,6 +36,14 @@ MUST_USE enum auth_status kv_files_check(const char *path, const char *lock_path
                                          struct detail *detail);
 
 /*
+ * Makes the lock file of a data file that starts like one of LMDB's, if it is missing: for the
+ * owner and, where it may read the data, the group of that. By root, or by the owner himself. Not
+ * while this process has the lock file open.
+ */
+MUST_USE enum auth_status kv_files_make_lock(const char *path, const char *lock_path,
+                                             struct detail *detail);
+
+/*
  * A descriptor on the lock file that only fstat can use. Closing an O_PATH descriptor does not
  * drop the process's fcntl locks, closing any other would.
  */

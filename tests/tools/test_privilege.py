@@ -156,6 +156,25 @@ class Privilege(toolkit.ToolTest):
                     self.assertEqual(status_of(tool.pid, "Uid"), [str(NOBODY)] * 4)
                     tool.kill()
 
+    def test_a_missing_lock_file_in_a_directory_of_root_s(self):
+        """Its owner may make no file there: root does, before it is the owner."""
+        for group_may, mode in ((False, 0o600), (True, 0o660)):
+            self.give_away(self.store.path, self.store.key)
+            os.chmod(self.store.path, 0o640 if group_may else 0o600)
+            os.unlink(self.store.lock)
+            result = self.store.tool("enable", NAME)
+            self.assertEqual(result.status, 0, result)
+            st = os.stat(self.store.lock)
+            self.assertEqual((st.st_uid, st.st_mode & 0o7777), (NOBODY, mode))
+            self.assertEqual(st.st_gid == NOBODY, group_may)
+
+    def test_root_makes_no_lock_file_in_a_directory_that_others_change(self):
+        self.give_away(self.store.path, self.store.key)
+        os.chmod(self.directory, 0o777)
+        os.unlink(self.store.lock)
+        self.assertEqual(self.store.tool("enable", NAME).status, 0)
+        self.assertEqual(os.stat(self.store.lock).st_gid, NOBODY)  # the owner's doing
+
     def test_root_s_group_is_not_kept(self):
         self.give_store_away(gid=0)
         found = self.identity_while_asking(self.commands()[0])
