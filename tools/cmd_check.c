@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aside.h"
 #include "file_modes.h"
 #include "json_result.h"
 #include "progress.h"
@@ -54,7 +55,8 @@ struct check {
     struct board *board;
     struct progress progress;
     unsigned told;
-    bool named; /* one of those told was an account whose name is known */
+    bool named;    /* one of those told was an account whose name is known */
+    bool nameless; /* and one whose name is not */
     json_t *findings;
 };
 
@@ -146,6 +148,7 @@ static void tell_finding(struct check *check, const struct check_finding *shared
         check->named = true;
         printf("%s@%s%s: %s\n", finding.who.user, finding.who.realm, part, finding.what);
     } else if (finding.have_key) {
+        check->nameless = true;
         printf("record %s%s: %s\n", key, part, finding.what);
     } else {
         printf("%s%s: %s\n", check->tool->store_path, part, finding.what);
@@ -252,6 +255,9 @@ static void print_summary(const struct check *check)
         puts("A damaged account can be deleted (saslpasswd-lmdb -d) and made again; \"restore\" "
              "brings\n"
              "back all accounts as they were at a backup.");
+    } else if (check->nameless) {
+        puts("A record without a name cannot be deleted; \"restore\" brings back all accounts as "
+             "they\nwere at a backup.");
     }
 }
 
@@ -273,6 +279,8 @@ static int conclude(struct check *check, struct worker_end end)
     }
     if (check->board->finished) {
         print_summary(check);
+    } else if (code == TOOL_REFUSED) {
+        aside_tell(check->tool);
     }
     return code;
 }

@@ -162,6 +162,19 @@ static enum auth_status print_summary(const struct tool *tool, const struct impo
                  "are in the file",
                  counts->reshaped, tool_plural(counts->reshaped));
     }
+    if (counts->written + counts->skipped + counts->locked == 0 &&
+        arguments->import.from_line == 1) {
+        tool_say(tool, "note: there is no account in the input");
+    }
+    /* Such a file has no times: nobody can tell whose password was changed here since. */
+    if (arguments->import.format == &import_sasldb && !arguments->import.replace &&
+        counts->written > counts->created) {
+        tool_say(tool,
+                 "note: accounts of the file that the store %s already: %" PRIu64
+                 "; they %s back the password they have in the file",
+                 dry_run ? "holds" : "held", counts->written - counts->created,
+                 dry_run ? "would get" : "got");
+    }
     if (tool->json) {
         return json_result(tool, counts->skipped == 0, summary_json(counts, &arguments->import));
     }

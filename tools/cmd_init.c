@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "json_result.h"
 #include "names.h"
 #include "privilege.h"
@@ -258,8 +259,6 @@ static void print_consequences(const struct init *init)
 static const char *remedy(enum auth_status status)
 {
     switch (status) {
-    case AUTH_STORE_EXISTS:
-        return "; init makes a new one (-f names it)";
     case AUTH_STORE_MISSING:
         return " (make the directory first)";
     case AUTH_STORE_DENIED:
@@ -281,6 +280,15 @@ static int create(const struct tool *tool, struct init *init)
     enum auth_status status = store_create(&init->create, &detail);
     if (status == AUTH_OK) {
         status = give_key(init, &detail);
+    }
+    if (status == AUTH_STORE_EXISTS) {
+        struct buf commands;
+        buf_init(&commands, ASIDE_MAX);
+        aside_put(&commands, tool->store_path);
+        tool_say(tool, "%s; init makes a new one (-f names it). %s puts this one aside",
+                 detail_text(&detail, status), buf_text(&commands));
+        buf_release(&commands);
+        return tool_exit_code(status);
     }
     if (status != AUTH_OK) {
         tool_say(tool, "%s%s", detail_text(&detail, status), remedy(status));

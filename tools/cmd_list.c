@@ -21,7 +21,7 @@ static const struct option longs[] = {{"realm", required_argument, NULL, OPTION_
 static const char usage[] =
     "Usage: sasl-lmdb list [OPTION]...\n"
     "Lists the accounts, by realm and user. CLASS is \"legacy\" where CRAM-MD5, DIGEST-MD5\n"
-    "or checkpass verifiers are kept, else \"strict\".\n"
+    "or checkpass verifiers are kept, \"crypt\" where only a crypt(3) hash is, else \"strict\".\n"
     "\n"
     "      --realm R            only the accounts of this realm\n"
     "      --plain              one line an account, as sasldblistusers2 prints them\n"

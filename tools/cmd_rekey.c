@@ -138,7 +138,9 @@ static enum auth_status retire(struct rekey *rekey)
         tell(rekey,
              "The keys before key %" PRIu32 " are retired. Backups made under them can no longer "
              "be restored\nwithout a copy of their key: make a new one now (\"sasl-lmdb "
-             "backup\").\n",
+             "backup\").\n"
+             "Servers in jails that opened the store before answer 454 until they are restarted\n"
+             "(Postfix: \"postfix reload\").\n",
              state->active);
     } else {
         tell(rekey,

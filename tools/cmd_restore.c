@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "json_result.h"
 #include "progress.h"
 #include "store/store_backup.h"
@@ -71,6 +72,9 @@ static int restore(const struct tool *tool, const char *name)
         return TOOL_FAILED;
     }
     enum auth_status status = tool_open_store(tool, true, &store);
+    if (status == AUTH_STORE_DAMAGED || status == AUTH_STORE_FOREIGN) {
+        aside_tell(tool);
+    }
     if (status == AUTH_OK) {
         watch_file(&watched, fd);
         const struct store_watch watch = {show, &watched};
@@ -79,6 +83,9 @@ static int restore(const struct tool *tool, const char *name)
         store_close(store);
         if (status != AUTH_OK) {
             tool_report(tool, status, &detail, "%s: nothing was changed", name);
+        }
+        if (status == AUTH_STORE_DAMAGED) {
+            aside_tell(tool);
         }
     }
     if (!standard_input) {

@@ -176,6 +176,23 @@ static enum auth_status change_realm(const struct tool *tool, struct store *stor
     return status;
 }
 
+/* Clients choose from what is offered, and do not try the next mechanism where one fails. */
+static void note_dropped(const struct tool *tool, const struct setting *setting,
+                         const struct counts *counts)
+{
+    if (counts->changed == 0) {
+        return;
+    }
+    if ((setting->drop & (VERIFIER_CRAM_MD5 | VERIFIER_DIGEST_MD5)) != 0) {
+        tool_say(tool, "note: logins by mechanisms whose verifier is gone fail (no-verifier): take "
+                       "what nobody can use any more out of mech_list");
+    }
+    if ((setting->drop & VERIFIER_CHECKPASS_MD5) != 0) {
+        tool_say(tool, "note: without a checkpass verifier sasl_checkpass() fails, and with it "
+                       "Cyrus IMAP's LOGIN command");
+    }
+}
+
 static enum auth_status print_counts(const struct tool *tool, const struct counts *counts)
 {
     if (tool->json) {
@@ -205,6 +222,7 @@ static int set(const struct tool *tool, const struct identity *who, const char *
         store_close(store);
     }
     if (status == AUTH_OK) {
+        note_dropped(tool, setting, &counts);
         status = print_counts(tool, &counts);
     }
     return status == AUTH_OK && counts.refused != 0 ? TOOL_REFUSED : tool_exit_code(status);

@@ -28,9 +28,12 @@ static enum auth_status stop_reading(const struct import *import, enum auth_stat
                        import->options->format->unit, import->source.first);
 }
 
-/* By its number. The reason never holds a password. */
-static void pass_over(struct import *import, enum auth_status status, const struct detail *why)
+/* By its number and, where it can be read, its name. The reason never holds a password. */
+static void pass_over(struct import *import, enum auth_status status, const struct identity *who,
+                      const struct detail *why)
 {
+    bool named = who->user[0] != '\0';
+
     if (status == AUTH_DISABLED) {
         import->counts->locked++;
     } else {
@@ -38,8 +41,10 @@ static void pass_over(struct import *import, enum auth_status status, const stru
     }
     if (import->report) {
         progress_clear(&import->progress);
-        tool_report(import->tool, status, why, "%s %" PRIu64, import->options->format->unit,
-                    import->source.first);
+        tool_say(import->tool, "%s %" PRIu64 "%s%s%s%s: %s%s", import->options->format->unit,
+                 import->source.first, named ? ": " : "", who->user, named ? "@" : "", who->realm,
+                 detail_text(why, status),
+                 named && status == AUTH_BAD_PASSWORD ? "; set one with saslpasswd-lmdb" : "");
     }
 }
 
@@ -72,7 +77,7 @@ enum auth_status import_read(struct import *import, struct import_entry *ret)
         if (status == AUTH_OK) {
             return status;
         }
-        pass_over(import, status, &why);
+        pass_over(import, status, &ret->record.who, &why);
     }
 }
 
@@ -301,11 +306,23 @@ static enum auth_status store_accounts(struct import *import)
     return status;
 }
 
+/* Once it is known to hold accounts, and once. */
+static void note_readers(const struct import *import)
+{
+    struct stat file;
+    if (import->report && fstat(import->options->fd, &file) == 0 && S_ISREG(file.st_mode) &&
+        (file.st_mode & S_IROTH) != 0) {
+        tool_say(import->tool, "note: %s holds secrets and everybody can read it (mode %04o)",
+                 import->options->name, (unsigned)file.st_mode & 07777U);
+    }
+}
+
 /* One pass over the input. */
 static enum auth_status pass(struct import *import, const struct buf *text, bool store)
 {
     enum auth_status status = open_source(import, text);
     if (status == AUTH_OK) {
+        note_readers(import);
         status = start_threads(import);
     }
     if (status == AUTH_OK) {
@@ -367,10 +384,6 @@ static enum auth_status run(struct import *import)
     import->counts->before = info.accounts;
     if (fstat(options->fd, &file) == 0 && S_ISREG(file.st_mode)) {
         import->size = options->text != NULL ? options->text->n : (uint64_t)file.st_size;
-        if ((file.st_mode & S_IROTH) != 0) {
-            tool_say(import->tool, "note: %s holds secrets and everybody can read it (mode %04o)",
-                     options->name, (unsigned)file.st_mode & 07777U);
-        }
     }
     /* What is loaded for --replace can still be dropped: one pass is enough. */
     if (options->strict && (!options->replace || options->dry_run)) {

@@ -33,6 +33,8 @@ static const char usage[] =
 
 static const char usage_end[] =
     "\n"
+    "Passwords are set, and accounts made and deleted, with saslpasswd-lmdb.\n"
+    "\n"
     "Exit status: 0 done, 1 refused or not found, 2 wrong usage, 3 store or system error.\n";
 
 static int print_help(const struct tool *tool)
@@ -53,6 +55,20 @@ static const struct verb *find_verb(const char *name)
         }
     }
     return NULL;
+}
+
+/* What somebody who looks for a verb calls what the other program does. */
+static bool is_work_of_saslpasswd(const char *word)
+{
+    static const char *const words[] = {"add",      "create", "new",    "passwd",
+                                        "password", "delete", "remove", "del"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(words[i], word) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static int run_help(struct tool *tool, int argc, char **argv)
@@ -147,7 +163,11 @@ int main(int argc, char **argv)
     }
     const struct verb *verb = find_verb(argv[optind]);
     if (verb == NULL) {
-        return tool_usage_error(&tool, "\"%s\" is not a verb", argv[optind]);
+        return tool_usage_error(&tool, "\"%s\" is not a verb%s", argv[optind],
+                                is_work_of_saslpasswd(argv[optind])
+                                    ? " (saslpasswd-lmdb makes and deletes accounts, and sets "
+                                      "passwords)"
+                                    : "");
     }
     argc -= optind;
     argv += optind;

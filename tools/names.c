@@ -44,7 +44,8 @@ static enum auth_status explain(struct slice name, const char *realm, enum auth_
         return detail_set(detail, status, "a name holds one '@' at most");
     }
     if (behind.n == 0 && (realm == NULL || realm[0] == '\0')) {
-        return detail_set(detail, status, "the realm is missing");
+        return detail_set(detail, status,
+                          "the realm is missing (-u REALM names that of names without one)");
     }
     return detail_set(detail, status,
                       "the name or its realm holds a character that SASLprep (RFC 4013) or a "
@@ -89,6 +90,16 @@ enum auth_status names_realm(const char *realm, char ret[IDENTITY_MAX_REALM + 1]
     }
 }
 
+/* As with saslpasswd2 the name decides, which somebody may not have meant who gave both. */
+static void note_other_realm(const struct tool *tool, const char *realm, const struct identity *who)
+{
+    char lower[IDENTITY_MAX_REALM + 1];
+    if (names_realm(realm, lower, NULL) != AUTH_OK || strcmp(lower, who->realm) != 0) {
+        tool_say(tool, "note: -u %s does not count: the name says %s@%s", realm, who->user,
+                 who->realm);
+    }
+}
+
 enum auth_status names_argument(const struct tool *tool, const char *name, const char *realm,
                                 enum identity_use use, struct identity *ret)
 {
@@ -102,6 +113,9 @@ enum auth_status names_argument(const struct tool *tool, const char *name, const
         realm = host;
     }
     enum auth_status status = names_parse(slice_str(name), realm, use, ret, &detail);
+    if (status == AUTH_OK && host[0] == '\0') {
+        note_other_realm(tool, realm, ret);
+    }
     if (status != AUTH_OK) {
         struct buf shown;
         buf_init(&shown, DETAIL_SIZE);

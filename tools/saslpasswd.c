@@ -180,17 +180,21 @@ static enum auth_status set_password(const struct tool *tool, struct store *stor
     return status;
 }
 
-/* An account that is not there counts as deleted, as with saslpasswd2. */
+/* An account that is not there counts as deleted, as with saslpasswd2; but it may be a typing
+ * error. */
 static enum auth_status remove_account(const struct tool *tool, struct store *store,
                                        const struct identity *who)
 {
     struct detail detail = {.text = ""};
+    bool existed = false;
     bool damaged = false;
-    enum auth_status status = store_delete(store, who, &damaged, &detail);
+    enum auth_status status = store_delete(store, who, &existed, &damaged, &detail);
     if (status != AUTH_OK) {
         tool_report(tool, status, &detail, "%s@%s", who->user, who->realm);
     } else if (damaged) {
         tool_say(tool, "%s@%s: its record was damaged; it is deleted", who->user, who->realm);
+    } else if (!existed) {
+        names_report_account(tool, store, AUTH_UNKNOWN_USER, &detail, who);
     }
     return status;
 }

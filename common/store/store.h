@@ -131,11 +131,12 @@ store_change(struct store *store, const struct identity *who,
              bool *ret_existed, enum store_edit *ret_edit, struct detail *detail);
 
 /*
- * Deletes an account; absent is fine. Also one whose record is damaged (*ret_damaged), which takes
- * a look at all others, since what the store counts of it is not known any more.
+ * Deletes an account; absent is fine (*ret_existed tells). Also one whose record is damaged
+ * (*ret_damaged), which takes a look at all others, since what the store counts of it is not known
+ * any more.
  */
 MUST_USE enum auth_status store_delete(struct store *store, const struct identity *who,
-                                       bool *ret_damaged, struct detail *detail);
+                                       bool *ret_existed, bool *ret_damaged, struct detail *detail);
 
 /*
  * Writes many accounts in one transaction. One that exists gets the verifiers and the time of

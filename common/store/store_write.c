@@ -164,14 +164,15 @@ static enum auth_status change_run(struct kv_txn *txn, void *ctx)
     return status;
 }
 
-enum auth_status store_delete(struct store *store, const struct identity *who, bool *ret_damaged,
-                              struct detail *detail)
+enum auth_status store_delete(struct store *store, const struct identity *who, bool *ret_existed,
+                              bool *ret_damaged, struct detail *detail)
 {
     struct change change = {.writing = {.store = store}, .who = who, .remove = true};
     enum auth_status status = kv_write(store->kv, KV_SHARED, change_run, &change, detail);
 
     crypto_wipe(&change.writing, sizeof change.writing);
     if (status == AUTH_OK) {
+        *ret_existed = change.existed || change.damaged;
         *ret_damaged = change.damaged;
     }
     return status;

@@ -72,6 +72,16 @@ SAID = [
     ("-f u2 -k k2 restore good", 3,
      "good: nothing was changed: the backup was made under key 1 of the store with id {id}, and k2 "
      "does not have that key: add its line from the key file of that time"),
+    ("-f empty -k k restore good", 3,
+     "{here}/empty is not a store of sasl-lmdb: it is empty\n"
+     "sasl-lmdb: restore: to begin anew from a backup: \"mv empty empty.old\", then \"sasl-lmdb "
+     "init\" with the --group it had, and \"sasl-lmdb restore FILE\"; the key file stays"),
+    ("-f text -k k check", 1,
+     "{here}/text is not a store of sasl-lmdb\n"
+     "sasl-lmdb: check: to begin anew from a backup: \"mv text text.old\", then \"sasl-lmdb init\" "
+     "with the --group it had, and \"sasl-lmdb restore FILE\"; the key file stays"),
+    ("import --format sasldb readable", 1,
+     "readable: neither a sasldb nor what db_dump or gdbm_dump make of one"),
     ("import --format tsv none", 3, f"none: cannot be opened: {MISSING}"),
     ("import --format sasldb none", 3, f"none: cannot be opened: {MISSING}"),
     ("import --format csv d", 3, "d: cannot be read: Is a directory"),
@@ -85,8 +95,12 @@ SAID = [
     ("export --format jsonl -o good", 1, "good exists already; accounts are written to a new file"),
     ("export --format jsonl -o d", 1, "d exists already; accounts are written to a new file"),
     ("export --format jsonl -o no/e", 3, f"no/e: cannot be made: {MISSING}"),
-    ("-f u -k k3 init", 1, "u exists already; init makes a new one (-f names it)"),
-    ("-f d -k k3 init", 1, "d exists already; init makes a new one (-f names it)"),
+    ("-f u -k k3 init", 1, "u exists already; init makes a new one (-f names it). \"mv u u.old && "
+                           "mv u-lock u.old-lock\" puts this one aside"),
+    ("-f d -k k3 init", 1, "d exists already; init makes a new one (-f names it). \"mv d d.old\" "
+                           "puts this one aside"),
+    ("-f lone -k k3 init", 1, "lone-lock exists already; init makes a new one (-f names it). \"mv "
+                              "lone-lock lone.old-lock\" puts this one aside"),
     ("-f no/u -k k3 init", 3, f"directory no: {MISSING} (make the directory first)"),
     ("-f u3 -k no/k init", 3,
      f"directory of the key file no: {MISSING} (make the directory first)"),
@@ -94,6 +108,8 @@ SAID = [
     # Usage.
     ("", 2, "no verb is given" + SEE),
     ("frobnicate", 2, '"frobnicate" is not a verb' + SEE),
+    ("delete bob", 2, '"delete" is not a verb (saslpasswd-lmdb makes and deletes accounts, and sets '
+                      'passwords)' + SEE),
     ("--frobnicate", 2, "--frobnicate is not an option of this command" + SEE),
     ("list --frobnicate", 2, "--frobnicate is not an option of this command" + SEE),
     ("list --realm", 2, "--realm needs a value" + SEE),
@@ -150,6 +166,10 @@ PASSWD = [
     ("-p a@b", b"x" * 1025, 7, "password: too long: 1024 bytes at most"),
     ("-p a@b", b"one\ntwo\n", 7,
      "password: standard input holds more than one line; a password is one line"),
+    ("-d bob", b"", 0, f"bob@{HOST}: no such user, but there is bob@a.example: name the realm"),
+    ("-d bob@c.example", b"", 0, "bob@c.example: no such user"),
+    ("-p -u c.example bob@a.example", b"pw", 0,
+     "note: -u c.example does not count: the name says bob@a.example"),
     ("-p a@b@c", b"pw", 7, '"a@b@c": a name holds one \'@\' at most'),
 ]
 
@@ -167,6 +187,8 @@ class Messages(toolkit.ToolTest):
         self.file("empty", b"")
         self.file("text", b"text\n")
         self.file("open", toolkit.contents(self.store.key), mode=0o644)
+        self.file("readable", b"root:x:0:0:root:/root:/bin/bash\n", mode=0o644)
+        self.file("lone-lock", b"")
         os.mkdir(self.path("d"))
         self.fields = {
             "here": self.directory,
@@ -190,7 +212,7 @@ class Messages(toolkit.ToolTest):
         for line, status, message in SAID:
             words = line.split()
             verb = (words[4:] if "-f" in words else words + [""])[0]
-            if "frobnicate" in verb:
+            if "frobnicate" in verb or verb == "delete":
                 verb = ""
             expected = f"sasl-lmdb: {verb}: {message}\n" if verb else f"sasl-lmdb: {message}\n"
             expected = expected.format(**self.fields, verb=verb + " " if verb else "")
@@ -212,6 +234,83 @@ class Messages(toolkit.ToolTest):
         ):
             expected = f'sasl-lmdb: {words[0]}: {message}: see "sasl-lmdb {words[0]} --help"\n'
             self.assertEqual(self.said(toolkit.TOOL, words), (2, expected))
+
+    def told(self, *words, stdin=b""):
+        """The exit status, the output and the messages of a verb on the store."""
+        result = toolkit.run([toolkit.TOOL, "-f", "u", "-k", "k", *words], stdin,
+                             cwd=self.directory)
+        return result.status, result.out.decode(), result.err.decode()
+
+    def test_skipped_accounts_are_named(self):
+        lines = b"carl\tr.example\t\xff\nno-realm\t\tpw\n"
+        status, _, said = self.told("import", "--format", "tsv", "-", stdin=lines)
+        self.assertEqual((status, said), (
+            1, "sasl-lmdb: import: line 1: carl@r.example: the password is not UTF-8; set one with "
+               "saslpasswd-lmdb\n"
+               "sasl-lmdb: import: line 2: the realm is missing (-u REALM names that of names "
+               "without one)\n"))
+        status, _, said = self.told("import", "--format", "shadow", "-u", "r.example", "-",
+                                    stdin=b"root:!:1:0:9:7:::\n")
+        self.assertEqual((status, said), (
+            0, "sasl-lmdb: import: line 1: root@r.example: the account is locked: its hash begins "
+               "with \"!\"\n"))
+
+    def test_an_input_without_accounts(self):
+        self.assertEqual(
+            self.told("import", "--format", "csv", "-", stdin=b"user,realm,password\n"),
+            (0, "imported 0 accounts: 0 new, 0 replaced; 0 lines skipped\n",
+             "sasl-lmdb: import: note: there is no account in the input\n"))
+
+    def test_a_sasldb_gives_old_passwords_back(self):
+        text = (b"VERSION=3\nformat=print\ntype=hash\nHEADER=END\n"
+                b" bob\\00a.example\\00userPassword\n old\n"
+                b" new\\00a.example\\00userPassword\n old\nDATA=END\n")
+        for options, words in ((["--dry-run"], "holds already: 1; they would get"),
+                               ([], "held already: 1; they got"), (["--replace"], None)):
+            status, _, said = self.told("import", "--format", "sasldb", *options, "-", stdin=text)
+            self.assertEqual((status, said), (
+                0, f"sasl-lmdb: import: note: accounts of the file that the store {words} back the "
+                   "password they have in the file\n" if words else ""))
+
+    def test_what_dropping_means(self):
+        said = ("sasl-lmdb: set: note: logins by mechanisms whose verifier is gone fail "
+                "(no-verifier): take what nobody can use any more out of mech_list\n"
+                "sasl-lmdb: set: note: without a checkpass verifier sasl_checkpass() fails, and "
+                "with it Cyrus IMAP's LOGIN command\n")
+        drop = ("set", "--drop", "legacy", "bob@a.example")
+        self.assertEqual(self.told(*drop), (0, "1 changed, 0 as wanted already\n", said))
+        self.assertEqual(self.told(*drop), (0, "0 changed, 1 as wanted already\n", ""))
+
+    def test_a_dovecot_file_for_nobody(self):
+        status, out, said = self.told("export", "--format", "dovecot", "--user", "bob@a.example")
+        self.assertEqual((status, out, said), (
+            0, "bob@a.example:{CRYPT}*::::::\n",
+            "sasl-lmdb: export: note: without --with-secrets nobody can log in with this file\n"))
+
+    def test_a_retired_key(self):
+        status, out, said = self.told("rekey", "--retire-now")
+        self.assertEqual((status, said), (0, ""))
+        self.assertTrue(out.endswith(
+            "Servers in jails that opened the store before answer 454 until they are restarted\n"
+            "(Postfix: \"postfix reload\").\n"), out)
+
+    def test_a_damaged_record(self):
+        """Its name does not matter to who only wants a list."""
+        good = toolkit.contents(self.path("u"))
+        head = b"\1\0\0\0\0\0\0\1"  # version, flags, reserved, key id; also in pages that are free
+        at = good.find(head)
+        while self.told("list")[0] == 0 or "description" in self.told("list")[2]:
+            self.assertGreaterEqual(at, 0)
+            bad = bytearray(good)
+            bad[at + 50] ^= 4
+            with open(self.path("u"), "r+b") as file:
+                file.write(bad)
+            at = good.find(head, at + 1)
+        expected = (f"store {self.directory}/u: a record is damaged or of a later version: "
+                    "\"sasl-lmdb check\" tells what is damaged\n")
+        for words in (["list"], ["export", "--format", "jsonl"]):
+            status, _, said = self.told(*words)
+            self.assertEqual((status, said), (3, f"sasl-lmdb: {words[0]}: {expected}"))
 
     def test_namesakes_are_named_up_to_three(self):
         for realm in "bcde":

@@ -57,6 +57,14 @@ def as_lines(messages):
     return b"".join(lines)
 
 
+def without_hints(messages):
+    """Messages of saslpasswd-lmdb but those about a name, where saslpasswd2 says nothing."""
+    return b"".join(
+        line for line in messages.splitlines(keepends=True)
+        if b": no such user" not in line and b": note: -u " not in line
+    )
+
+
 def contents(path):
     """The bytes of a file."""
     with open(path, "rb") as file:
