@@ -124,11 +124,11 @@ const char *doctor_postconf_for(struct doctor *d, const struct postfix_service *
                                 const char *parameter, const char *value);
 
 /*
- * The command that brings a plugin file of ours, "*.so" for all, into a directory, and the one for
- * the filter of fail2ban.
+ * The command that brings a plugin file of ours, "*.so" for all, into a directory, and the one that
+ * brings our filter and jail to where fail2ban looks; "" if both are there.
  */
 const char *doctor_install_plugin(struct doctor *d, const char *directory, const char *file);
-const char *doctor_install_filter(struct doctor *d, const char *path);
+const char *doctor_install_jail(struct doctor *d);
 
 /*
  * The command that lets the user of an application through a file or directory that stands in his

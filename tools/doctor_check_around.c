@@ -94,6 +94,8 @@ struct jail {
     const char *name;
     const char *filter; /* NULL: the filter of its name */
     const char *mode;
+    const char *logpath; /* NULL: none is named */
+    const char *backend;
     bool enabled;
 };
 
@@ -101,6 +103,7 @@ struct jails {
     struct doctor *d;
     struct jail *first;
     bool enabled; /* what [DEFAULT] says */
+    const char *backend;
 };
 
 static struct jail *find_jail(struct jails *jails, struct slice name)
@@ -128,6 +131,8 @@ static void take_jail_option(struct jails *jails, struct jail *jail, struct slic
     if (jail == NULL) {
         if (slice_equal_str(name, "enabled")) {
             jails->enabled = setting_is_on(text);
+        } else if (slice_equal_str(name, "backend")) {
+            jails->backend = text;
         }
     } else if (slice_equal_str(name, "enabled")) {
         jail->enabled = setting_is_on(text);
@@ -135,6 +140,10 @@ static void take_jail_option(struct jails *jails, struct jail *jail, struct slic
         jail->filter = text;
     } else if (slice_equal_str(name, "mode")) {
         jail->mode = text;
+    } else if (slice_equal_str(name, "logpath")) {
+        jail->logpath = text;
+    } else if (slice_equal_str(name, "backend")) {
+        jail->backend = text;
     }
 }
 
@@ -218,9 +227,72 @@ static const char *unseen_mechanisms(struct doctor *d)
     return unseen;
 }
 
-static void judge_jails(struct doctor *d, const struct jails *jails)
+static const char mail_log[] = "/var/log/mail.log";
+
+static bool is_debian(struct doctor *d)
+{
+    return doctor_exists(&d->files, "/etc/debian_version");
+}
+
+static const char *python_for_journal(struct doctor *d)
+{
+    return doctor_exists(&d->files, "/usr/lib/python3/dist-packages/systemd")
+               ? ""
+               : "apt-get install python3-systemd && ";
+}
+
+/*
+ * The command that gives our jail what it needs to start: fail2ban ends with the first jail it
+ * cannot start, or section it finds twice in a file. So files of its own, and "" where nobody
+ * knows of a log to read. settings: lines that are quoted already.
+ */
+static const char *set_jail(struct doctor *d, const char *settings)
+{
+    static const char own[] = "/etc/fail2ban/jail.d/sasl-lmdb.local"; /* overrules all others */
+    const char *files = doctor_install_jail(d);
+    const char *python = "";
+    const char *backend = "";
+    if (!doctor_exists(&d->files, mail_log)) {
+        bool journal = doctor_exists(&d->files, "/run/log/journal") ||
+                       doctor_exists(&d->files, "/var/log/journal");
+        if (!journal || !is_debian(d)) {
+            return "";
+        }
+        python = python_for_journal(d);
+        backend = " 'backend = systemd'";
+    }
+    if (doctor_exists(&d->files, own)) {
+        return "";
+    }
+    return doctor_command(&d->arena, "%r1%r2%r3printf '%%s\\n' '[sasl-lmdb]'%r4%r5 > %6", files,
+                          *files == '\0' ? "" : " && ", python, backend, settings, own, NULL);
+}
+
+/* What keeps an enabled jail of ours, and fail2ban with it, from starting. */
+static void check_our_jail(struct doctor *d, const struct jails *jails, const struct jail *jail)
 {
     static const char filter[] = "/etc/fail2ban/filter.d/sasl-lmdb.conf";
+    const char *backend = jail->backend;
+    if (backend == NULL || strcmp(backend, "%(postfix_backend)s") == 0) {
+        backend = jails->backend;
+    }
+    bool journal = strcmp(backend, "systemd") == 0;
+    if (!doctor_exists(&d->files, filter)) {
+        doctor_say(d, DOCTOR_FAIL2BAN_FILTER, filter, doctor_install_jail(d), NULL);
+    } else if (jail->logpath == NULL && !journal) {
+        doctor_say(d, DOCTOR_FAIL2BAN_FILTER, "/etc/fail2ban/jail.d/sasl-lmdb.conf",
+                   doctor_install_jail(d), NULL);
+    } else if (journal && is_debian(d) && *python_for_journal(d) != '\0') {
+        doctor_say(d, DOCTOR_FAIL2BAN_JOURNAL, NULL);
+    } else if (!journal && is_debian(d) && strcmp(jail->logpath, "%(postfix_log)s") == 0 &&
+               !doctor_exists(&d->files, "/etc/fail2ban/paths-overrides.local") &&
+               !doctor_exists(&d->files, mail_log)) {
+        doctor_say(d, DOCTOR_FAIL2BAN_LOG, mail_log, set_jail(d, ""), NULL);
+    }
+}
+
+static void judge_jails(struct doctor *d, const struct jails *jails)
+{
     const char *stock = NULL;
     bool ours = false;
     bool other = false;
@@ -229,23 +301,25 @@ static void judge_jails(struct doctor *d, const struct jails *jails)
         ours = ours || watch == WATCH_OURS;
         other = other || watch == WATCH_OTHER;
         stock = watch == WATCH_STOCK ? jail->name : stock;
+        if (watch == WATCH_OURS) {
+            check_our_jail(d, jails, jail);
+        }
     }
     const char *unseen = unseen_mechanisms(d);
-    if (ours && !doctor_exists(&d->files, filter)) {
-        doctor_say(d, DOCTOR_FAIL2BAN_FILTER, filter, doctor_install_filter(d, filter), NULL);
-    }
     if (ours && stock != NULL) {
         doctor_say(d, DOCTOR_FAIL2BAN_TWICE, stock, NULL);
     } else if (stock != NULL && *unseen != '\0') {
-        doctor_say(d, DOCTOR_FAIL2BAN_BLIND, stock, unseen, NULL);
+        const char *instead =
+            doctor_command(&d->arena, " 'enabled = true' '[%1]' 'enabled = false'", stock, NULL);
+        doctor_say(d, DOCTOR_FAIL2BAN_BLIND, stock, unseen, set_jail(d, instead), NULL);
     } else if (stock == NULL && !ours && !other) {
-        doctor_say(d, DOCTOR_FAIL2BAN_OFF, NULL);
+        doctor_say(d, DOCTOR_FAIL2BAN_OFF, set_jail(d, " 'enabled = true'"), NULL);
     }
 }
 
 void doctor_check_fail2ban(struct doctor *d)
 {
-    struct jails jails = {.d = d};
+    struct jails jails = {.d = d, .backend = "auto"};
     if (!d->have_postfix || d->applications == NULL ||
         !doctor_exists(&d->files, "/etc/fail2ban/jail.conf")) {
         return;

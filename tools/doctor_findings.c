@@ -377,18 +377,28 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 
 [DOCTOR_FAIL2BAN_BLIND] = {"fail2ban-blind", DOCTOR_WARNING,
     "fail2ban's jail %1 does not see failed logins by %2: whoever guesses by these is never "
-    "banned",
-    "printf '%%s\\n' '[sasl-lmdb]' 'enabled = true' '[%1]' 'enabled = false' >> "
-    "/etc/fail2ban/jail.local"},
+    "banned; the jail sasl-lmdb does, with the log that Postfix writes",
+    "%r3"},
 [DOCTOR_FAIL2BAN_OFF] = {"fail2ban-off", DOCTOR_WARNING,
-    "fail2ban is installed, and none of its jails watches failed logins",
-    "printf '[sasl-lmdb]\\nenabled = true\\n' >> /etc/fail2ban/jail.local"},
+    "fail2ban is installed, and none of its jails watches failed logins; the jail sasl-lmdb does, "
+    "with the log that Postfix writes",
+    "%r1"},
 [DOCTOR_FAIL2BAN_TWICE] = {"fail2ban-twice", DOCTOR_WARNING,
-    "fail2ban counts each failed login twice: its jails sasl-lmdb and %1 read the same log",
-    "printf '%%s\\n' '[%1]' 'enabled = false' >> /etc/fail2ban/jail.local"},
+    "fail2ban counts each failed login twice: its jails sasl-lmdb and %1 read the same log; "
+    "disable the second in jail.local, in the section it may have there already",
+    ""},
 [DOCTOR_FAIL2BAN_FILTER] = {"fail2ban-filter", DOCTOR_ERROR,
-    "fail2ban's jail sasl-lmdb is enabled and its filter %1 is not there: fail2ban does not start",
+    "fail2ban's jail sasl-lmdb is enabled and %1, which belongs to it, is not there: fail2ban does "
+    "not start",
     "%r2"},
+[DOCTOR_FAIL2BAN_LOG] = {"fail2ban-log", DOCTOR_ERROR,
+    "fail2ban's jail sasl-lmdb is to read %1, which is not there: fail2ban does not start; with "
+    "\"backend = systemd\" it reads the journal, for which it needs python3-systemd",
+    "%r2"},
+[DOCTOR_FAIL2BAN_JOURNAL] = {"fail2ban-journal", DOCTOR_ERROR,
+    "fail2ban's jail sasl-lmdb is to read the journal without the Python module for that: fail2ban "
+    "does not start",
+    "apt-get install python3-systemd"},
 };
 /* clang-format on */
 

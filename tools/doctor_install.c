@@ -43,16 +43,27 @@ const char *doctor_install_plugin(struct doctor *d, const char *directory, const
                           there ? "" : install, there ? "" : " && ", directory, origin, file, NULL);
 }
 
-const char *doctor_install_filter(struct doctor *d, const char *path)
+const char *doctor_install_jail(struct doctor *d)
 {
-    static const char origin[] = SASL_LMDB_INSTALLED_CONF "/fail2ban/filter.d/sasl-lmdb.conf";
-    if (is_packaged(d)) {
+    static const char *const names[] = {"filter.d/sasl-lmdb.conf", "jail.d/sasl-lmdb.conf"};
+    static const char origin[] = SASL_LMDB_INSTALLED_CONF "/fail2ban";
+    static const char place[] = "/etc/fail2ban";
+    const char *command = "";
+    bool install = false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *from = arena_format(&d->arena, "%s/%s", origin, names[i]);
+        const char *to = arena_format(&d->arena, "%s/%s", place, names[i]);
+        if (!doctor_exists(&d->files, to)) {
+            install = install || !doctor_exists(&d->files, from);
+            command = arena_format(&d->arena, "%s%sinstall -m 644 %s %s", command,
+                                   *command == '\0' ? "" : " && ", from, to);
+        }
+    }
+    if (*command != '\0' && is_packaged(d)) {
         return "apt-get install --reinstall -o Dpkg::Options::=--force-confmiss sasl-lmdb";
     }
-    if (strcmp(origin, path) == 0) {
+    if (*command != '\0' && strcmp(origin, place) == 0) {
         return from_source;
     }
-    bool there = doctor_exists(&d->files, origin);
-    return doctor_command(&d->arena, "%r1%r2install -m 644 %3 %4", there ? "" : from_source,
-                          there ? "" : " && ", origin, path, NULL);
+    return install ? arena_format(&d->arena, "%s && %s", from_source, command) : command;
 }

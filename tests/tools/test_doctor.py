@@ -906,11 +906,20 @@ STOCK_JAILS = ("[DEFAULT]\nenabled = false\nmode = normal\n[postfix]\nmode = mor
                "filter = postfix[mode=%(mode)s]\n[postfix-sasl]\nfilter   = postfix[mode=auth]\n")
 
 
-def fail2ban(site, local, with_filter=True):
+OUR_JAIL = toolkit.contents(os.path.join(os.path.dirname(__file__), "../../packaging/fail2ban",
+                                         "jail.d/sasl-lmdb.conf"))
+PYTHON_SYSTEMD = "/usr/lib/python3/dist-packages/systemd"
+
+
+def fail2ban(site, local, with_filter=True, with_jail=True, log="/var/log/mail.log"):
     later(site, lambda s: s.file("/etc/fail2ban/jail.conf", STOCK_JAILS))
     later(site, lambda s: s.file("/etc/fail2ban/jail.d/x.local", local))
+    if log:
+        later(site, lambda s: s.file(log, ""))
     if with_filter:
         later(site, lambda s: s.file("/etc/fail2ban/filter.d/sasl-lmdb.conf", ""))
+    if with_jail:
+        later(site, lambda s: s.file("/etc/fail2ban/jail.d/sasl-lmdb.conf", OUR_JAIL))
 
 
 @case("fail2ban-blind")
@@ -936,6 +945,21 @@ def _(site):
 @case("fail2ban-filter")
 def _(site):
     fail2ban(site, "[sasl-lmdb]\nenabled = true\n", with_filter=False)
+
+
+@case("fail2ban-filter")
+def _(site):
+    fail2ban(site, "[sasl-lmdb]\nenabled = true\n", with_jail=False)
+
+
+@case("fail2ban-log")
+def _(site):
+    fail2ban(site, "[sasl-lmdb]\nenabled = true\n", log=None)
+
+
+@case("fail2ban-journal")
+def _(site):
+    fail2ban(site, "[sasl-lmdb]\nenabled = true\nbackend = systemd\n", log=None)
 
 
 # What a tree cannot show to everybody; their tests are below.
@@ -1188,6 +1212,45 @@ class Commands(DoctorTest):
             mend = self.mend(site, "fail2ban-filter")
             self.assertIn("apt-get install --reinstall" if packaged else
                           "cmake --install build/release && install -m 644 ", mend)
+
+    def test_our_jail_is_enabled_with_all_it_needs(self):
+        """Its files, a log, the module for the journal; no section twice in one file."""
+        own = "/etc/fail2ban/jail.d/sasl-lmdb.local"
+        for name, options, paths, expected in (
+                ("all is there", {}, [], f"printf '%s\\n' '[sasl-lmdb]' 'enabled = true' > {own}"),
+                ("journal", {"log": None}, ["/run/log/journal/x", PYTHON_SYSTEMD],
+                 f"printf '%s\\n' '[sasl-lmdb]' 'backend = systemd' 'enabled = true' > {own}"),
+                ("module", {"log": None}, ["/run/log/journal/x"],
+                 "apt-get install python3-systemd && printf '%s\\n' '[sasl-lmdb]' "
+                 f"'backend = systemd' 'enabled = true' > {own}"),
+                ("nothing to read", {"log": None}, [], ""),
+                ("a file that may say more", {}, [own], "")):
+            with self.subTest(name):
+                site = self.site()
+                fail2ban(site, "", **options)
+                site.write()
+                for path in paths:
+                    site.file(path, "")
+                self.assertEqual(self.mend(site, "fail2ban-off"), expected)
+        site = self.site()
+        fail2ban(site, "", with_filter=False, with_jail=False)
+        site.write()
+        self.assertRegex(self.mend(site, "fail2ban-off"),
+                         "^cmake --install build/release && install -m 644 [^ ]*/fail2ban/filter.d/"
+                         "sasl-lmdb.conf /etc/fail2ban/filter.d/sasl-lmdb.conf && install -m 644 "
+                         "[^ ]*/fail2ban/jail.d/sasl-lmdb.conf /etc/fail2ban/jail.d/sasl-lmdb.conf "
+                         "&& printf ")
+
+    def test_our_jail_in_the_place_of_another(self):
+        site = self.site()
+        fail2ban(site, "[postfix-sasl]\nenabled = true\n")
+        site.write()
+        mend = self.mend(site, "fail2ban-blind")
+        done = toolkit.run(["sh", "-c", mend.replace("/etc/", site.root + "/etc/")])
+        self.assertEqual(done.status, 0, (mend, done))
+        # sasl-lmdb.local is read before x.local here.
+        os.unlink(site.path("/etc/fail2ban/jail.d/x.local"))
+        self.assertEqual(self.findings(site, status=0), [])
 
     def test_a_plugin_of_others_comes_in_its_package(self):
         for system, command in (("debian", "apt-get install libsasl2-modules-sql"),
