@@ -89,6 +89,9 @@ const char *doctor_sasl_set(struct doctor *d, const struct application *a, const
                             const char *value);
 const char *doctor_sasl_drop(struct doctor *d, const struct application *a, const char *option);
 
+/* The command that takes away the one line a setting stands on. */
+const char *doctor_drop_line(struct doctor *d, const struct setting *setting, const char *file);
+
 /* The command that takes a mechanism out of mech_list, or makes a list without it. */
 const char *doctor_mechanisms_without(struct doctor *d, const struct application *a,
                                       const char *unwanted);

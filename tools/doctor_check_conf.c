@@ -73,15 +73,29 @@ static void check_paths(struct doctor *d, const struct application *a)
     }
 }
 
+/* Of an option that is there twice, what came last is what somebody has wanted since. */
+static void tell_syntax(struct doctor *d, const struct application *a)
+{
+    const struct setting *before = a->conf.before;
+    const char *file = a->conf.bad_file == NULL ? a->conf_path : a->conf.bad_file;
+    const char *line = arena_number(&d->arena, a->conf.bad_line);
+    if (before == NULL) {
+        doctor_say(d, DOCTOR_CONF_SYNTAX, file, line, a->conf.bad, NULL);
+    } else if (before->end != before->line) {
+        doctor_say(d, DOCTOR_CONF_AGAIN, file, line, a->conf.bad, NULL);
+    } else {
+        doctor_say(d, DOCTOR_CONF_AGAIN, file, line, a->conf.bad,
+                   doctor_drop_line(d, before, a->conf_path), NULL);
+    }
+}
+
 void doctor_check_conf(struct doctor *d, const struct application *a)
 {
     if (a->conf_path == NULL) {
         return;
     }
     if (a->conf.bad_line != 0) {
-        doctor_say(d, DOCTOR_CONF_SYNTAX,
-                   a->conf.bad_file == NULL ? a->conf_path : a->conf.bad_file,
-                   arena_number(&d->arena, a->conf.bad_line), a->conf.bad, NULL);
+        tell_syntax(d, a);
         return;
     }
     const char *list = application_option(d, a, "auxprop_plugin");

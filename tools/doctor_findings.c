@@ -135,6 +135,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_CONF_SYNTAX] = {"conf-syntax", DOCTOR_ERROR,
     "%1 line %2 has %3: the server does not start, or offers no AUTH",
     "sed -n %2p %1"},
+[DOCTOR_CONF_AGAIN] = {"conf-again", DOCTOR_ERROR,
+    "%1 line %2 has %3, with which the server does not start, whatever they say: keep one, which "
+    "is the second with the command",
+    "%r4"},
 [DOCTOR_NOT_OURS] = {"not-ours", DOCTOR_WARNING,
     "%1 does not ask this store: auxprop_plugin in %2 is \"%3\"",
     "%r4"},

@@ -33,6 +33,15 @@ static const char *sed_line(struct doctor *d, const struct setting *setting, con
                           setting->file == NULL ? file : setting->file, NULL);
 }
 
+const char *doctor_drop_line(struct doctor *d, const struct setting *setting, const char *file)
+{
+    /* The number alone would be another line's once somebody has changed the file. */
+    const char *script =
+        arena_format(&d->arena, "%u{/^[[:space:]]*%s:/Id}", setting->line, setting->written);
+    return doctor_command(&d->arena, "sed -i %1 %2", script,
+                          setting->file == NULL ? file : setting->file, NULL);
+}
+
 const char *doctor_conf_set(struct doctor *d, const struct application *a, const char *option,
                             const char *value)
 {

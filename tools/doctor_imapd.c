@@ -57,7 +57,21 @@ static void include(struct reader *r, const char *file, unsigned number, struct 
     }
 }
 
-static void take_line(struct reader *r, const char *file, unsigned number, struct slice line)
+/* Cyrus does not start with an option that is there twice, whatever it says. */
+static void refuse_again(struct reader *r, const struct setting *again,
+                         const struct setting *before)
+{
+    const char *more =
+        before->end == before->line ? "" : arena_format(r->arena, " to %u", before->end);
+    const char *why =
+        arena_format(r->arena, "the option \"%s\" a second time (first in %s line %u%s)",
+                     again->name, before->file, before->line, more);
+    refuse(r, again->file, again->line, why);
+    r->settings->before = before;
+}
+
+static void take_line(struct reader *r, const char *file, unsigned number, unsigned end,
+                      struct slice line)
 {
     struct slice rest = line;
     struct slice name;
@@ -69,10 +83,15 @@ static void take_line(struct reader *r, const char *file, unsigned number, struc
     if (!settings_take_colon(r->settings, r->arena, line, file, number)) {
         return;
     }
-    const struct setting *added = r->settings->last;
-    for (const struct setting *s = r->settings->first; last != added && s != added; s = s->next) {
+    struct setting *added = r->settings->last;
+    if (last == added) {
+        return; /* there were too many */
+    }
+    added->end = end;
+    for (const struct setting *s = r->settings->first; s != added; s = s->next) {
         if (strcasecmp(s->name, added->name) == 0) {
-            refuse(r, file, number, "an option that is there already");
+            refuse_again(r, added, s);
+            return;
         }
     }
 }
@@ -81,7 +100,7 @@ static int read_file(struct reader *r, const char *path)
 {
     struct buf text;
     struct buf line;
-    unsigned number = 0;
+    unsigned end = 0;
     buf_init(&text, DOCTOR_CONF_MAX);
     buf_init(&line, DOCTOR_CONF_MAX);
     int error = doctor_read(r->files, path, &text);
@@ -90,10 +109,14 @@ static int read_file(struct reader *r, const char *path)
         r->read[r->n_read++] = path;
         rest = buf_slice(&text);
     }
-    while (r->settings->bad_line == 0 && next_line(&rest, &line, &number)) {
+    while (r->settings->bad_line == 0) {
+        unsigned begin = end + 1;
+        if (!next_line(&rest, &line, &end)) {
+            break;
+        }
         struct slice trimmed = settings_trim(buf_slice(&line));
         if (trimmed.n > 0 && trimmed.p[0] != '#') {
-            take_line(r, path, number, trimmed);
+            take_line(r, path, begin, end, trimmed);
         }
     }
     buf_release(&line);
@@ -232,6 +255,7 @@ static void add_again(struct settings *ret, struct arena *arena, const struct se
     const struct setting *last = ret->last;
     settings_add(ret, arena, slice_str(name), slice_str(s->value), s->line);
     if (ret->last != last) {
+        ret->last->end = s->end;
         ret->last->written = s->written;
         ret->last->file = s->file;
     }
@@ -240,8 +264,10 @@ static void add_again(struct settings *ret, struct arena *arena, const struct se
 struct settings imapd_seen_by(const struct settings *settings, struct arena *arena,
                               const char *service)
 {
-    struct settings seen = {
-        .bad_line = settings->bad_line, .bad_file = settings->bad_file, .bad = settings->bad};
+    struct settings seen = {.bad_line = settings->bad_line,
+                            .bad_file = settings->bad_file,
+                            .bad = settings->bad,
+                            .before = settings->before};
     for (const struct setting *s = settings->first; s != NULL; s = s->next) {
         const char *name = own_name(s->name, service);
         if (name != NULL && is_looked_at(name)) {

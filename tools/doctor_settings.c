@@ -79,6 +79,7 @@ void settings_add(struct settings *settings, struct arena *arena, struct slice n
     setting->name = arena_copy(arena, name);
     setting->value = arena_copy(arena, value);
     setting->line = line;
+    setting->end = line;
     if (settings->last == NULL) {
         settings->first = setting;
     } else {
@@ -128,9 +129,11 @@ bool settings_take_colon(struct settings *ret, struct arena *arena, struct slice
     if (slice_find(line, '\0', &nul)) {
         ret->bad = "a NUL byte";
     } else if (!slice_take_literal(&rest, ":")) {
-        ret->bad = "no colon after the option's name";
+        ret->bad = arena_format(arena, "no colon after the option's name, \"%.*s\"", (int)name.n,
+                                (const char *)name.p);
     } else if (settings_trim(rest).n == 0) {
-        ret->bad = "an option without a value";
+        ret->bad = arena_format(arena, "the option \"%.*s\" without a value", (int)name.n,
+                                (const char *)name.p);
     } else {
         settings_add(ret, arena, name, settings_trim(rest), number);
         if (ret->last != last) {

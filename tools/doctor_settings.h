@@ -18,6 +18,7 @@ struct setting {
     const char *name;
     const char *value;
     unsigned line;       /* where it begins, from 1 */
+    unsigned end;        /* where it ends: another where its value goes on */
     const char *written; /* its name in the file, where it has a colon */
     const char *file;    /* which one, if known */
 };
@@ -26,9 +27,10 @@ struct settings {
     struct setting *first;
     struct setting *last;
     unsigned n;
-    unsigned bad_line;    /* the first line the program does not take; 0: there is none */
-    const char *bad_file; /* where that is, if it is another than the one asked for */
-    const char *bad;      /* what is wrong with it */
+    unsigned bad_line;            /* the first line the program does not take; 0: there is none */
+    const char *bad_file;         /* where that is, if it is another than the one asked for */
+    const char *bad;              /* what is wrong with it */
+    const struct setting *before; /* what it is there for a second time; NULL: that is not it */
 };
 
 void settings_add(struct settings *settings, struct arena *arena, struct slice name,

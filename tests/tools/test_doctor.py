@@ -878,8 +878,8 @@ SERVICES {
 """
 
 
-def imapd_syntax(lines):
-    @case("conf-syntax", "legacy", imap=True, postfix=False)
+def imapd_syntax(lines, found="conf-syntax"):
+    @case(found, "legacy", imap=True, postfix=False)
     def _(site):
         later(site, lambda s: s.file("/etc/imapd.conf", toolkit.contents(
             s.path("/etc/imapd.conf")).decode() + lines))
@@ -888,7 +888,8 @@ def imapd_syntax(lines):
 imapd_syntax("@include: /etc/nowhere.conf\n")
 imapd_syntax("@include: /etc/imapd.conf\n")
 imapd_syntax("@something: else\n")
-imapd_syntax("SASL_mech_list: PLAIN\n")
+imapd_syntax("SASL_mech_list: PLAIN\n", "conf-again")
+imapd_syntax("x: \\\n y\nX: z\n", "conf-again")
 
 
 @case("imap-realm", "legacy", imap=True, postfix=False)
@@ -1402,6 +1403,31 @@ class Commands(DoctorTest):
         mend = self.mend(site, "mech-verifier")
         self.assertEqual(mend, "sed -i '/^[[:space:]]*sasl_mech_list:/Ic sasl_mech_list: PLAIN "
                                "LOGIN' /etc/imapd-sasl.conf")
+
+    def test_an_option_that_is_there_twice(self):
+        """Where both are is said; the first goes, in the file it is in, unless it has more lines."""
+        site = self.site(imap=True, postfix=False)
+        site.imapd["@include"] = "/etc/imapd-sasl.conf"
+        site.imapd["SASL_Mech_List"] = "LOGIN PLAIN"
+        del site.imapd["sasl_mech_list"]
+        site.write()
+        included = "# a\n  # b\nx: \\\n 1\nsasl_mech_list: \\\n  CRAM-MD5\n"
+        site.file("/etc/imapd-sasl.conf", included)
+        found = {f["id"]: f for f in self.findings(site)}["conf-again"]
+        self.assertIn("/etc/imapd.conf line 10 has the option \"SASL_Mech_List\" a second time "
+                      "(first in /etc/imapd-sasl.conf line 5 to 6)", found["text"])
+        self.assertEqual(found["mend"], "")
+        site.file("/etc/imapd-sasl.conf", included.replace(": \\\n  CRAM", ": CRAM"))
+        found = {f["id"]: f for f in self.findings(site)}["conf-again"]
+        self.assertIn("(first in /etc/imapd-sasl.conf line 5)", found["text"])
+        done = toolkit.run(["sh", "-c", found["mend"].replace("/etc/", site.root + "/etc/")])
+        self.assertEqual(done.status, 0, found)
+        self.assertEqual(toolkit.contents(site.path("/etc/imapd-sasl.conf")),
+                         b"# a\n  # b\nx: \\\n 1\n")
+        self.assertEqual(self.ids(site), {"legacy"})
+        # Once it is done, the command does nothing.
+        toolkit.run(["sh", "-c", found["mend"].replace("/etc/", site.root + "/etc/")])
+        self.assertEqual(self.ids(site), {"legacy"})
 
     def test_control_characters_are_escaped(self):
         site = self.site()
