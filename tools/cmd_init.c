@@ -63,6 +63,7 @@ struct init {
     bool strict;
     bool had_key;      /* the key file was there */
     bool key_of_other; /* and somebody else's: it is left to him */
+    bool named_owner;  /* other than the account that stores are for */
 };
 
 /* A group by name, or by number where it has none. */
@@ -116,7 +117,24 @@ static void choose_owner(struct init *init)
     }
 }
 
-/* A key file that root has put in place, for a restore, would be of no use to the owner as it is.
+/*
+ * A key file that root has put in place holds keys of other stores, and whom --owner names need not
+ * be one who may have them.
+ */
+static enum auth_status refuse_key(const struct init *init, struct detail *detail)
+{
+    return init->named_owner && init->had_key && !init->key_of_other &&
+                   init->create.owner != geteuid()
+               ? detail_set(detail, AUTH_NOT_ALLOWED,
+                            "key file %s holds keys of other stores and is not %s's: name another "
+                            "one with -k, or give it away first (chown)",
+                            init->create.key_path, init->owner_name)
+               : AUTH_OK;
+}
+
+/*
+ * One that root has put in place for a restore would be of no use to the account that stores are
+ * for as it is.
  */
 static enum auth_status give_key(const struct init *init, struct detail *detail)
 {
@@ -276,8 +294,12 @@ static int create(const struct tool *tool, struct init *init)
     init->create.key_path = tool->key_path;
     init->had_key = stat(tool->key_path, &key) == 0;
     init->key_of_other = init->had_key && key.st_uid != geteuid();
+    init->named_owner = init->create.have_owner && strcmp(init->owner_name, STORE_ACCOUNT) != 0;
     choose_owner(init);
-    enum auth_status status = store_create(&init->create, &detail);
+    enum auth_status status = refuse_key(init, &detail);
+    if (status == AUTH_OK) {
+        status = store_create(&init->create, &detail);
+    }
     if (status == AUTH_OK) {
         status = give_key(init, &detail);
     }

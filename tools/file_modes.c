@@ -3,11 +3,15 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "doctor_command.h"
+#include "store/files.h"
 #include "store/ticket_file.h"
 
-enum { MODE_BITS = 07777 };
+enum { MODE_BITS = 07777, REMEDY_MAX = 1200 };
 
 /* One file beside the data file, and its mode where a group has the store and where none has. */
 struct wanted {
@@ -42,6 +46,24 @@ static bool mode_fits(const struct wanted *file, mode_t mode, mode_t wanted)
            (file->less_is_fine && (mode & MODE_BITS) == file->alone);
 }
 
+/* Root's and the caller's own are followed; who has made another chooses where it leads. */
+static bool is_trusted_link(const struct stat *st)
+{
+    return st->st_uid == 0 || st->st_uid == geteuid();
+}
+
+/* What mends it; "" where that cannot be shown whole. */
+static const char *remedy(struct arena *arena, const char *path, const struct file_mode *mode)
+{
+    /* What is a file now may be a link by the time this is run. */
+    const char *command =
+        doctor_command(arena, ": chown -h %1:%2 %3 && chmod %4 %3", arena_number(arena, mode->uid),
+                       arena_number(arena, mode->gid), path,
+                       arena_format(arena, "%04o", (unsigned)mode->mode), NULL);
+
+    return doctor_command_is_usable(command) && strlen(command) < REMEDY_MAX ? command : "";
+}
+
 static bool tell_one(const struct tool *tool, const struct wanted *file, const struct stat *data)
 {
     const bool shared = (data->st_mode & S_IRGRP) != 0;
@@ -49,7 +71,15 @@ static bool tell_one(const struct tool *tool, const struct wanted *file, const s
     char path[PATH_MAX];
     struct stat st;
 
-    if (!path_of(tool, file, path) || stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
+    if (!path_of(tool, file, path) || lstat(path, &st) != 0) {
+        return false;
+    }
+    if (S_ISLNK(st.st_mode) && !is_trusted_link(&st)) {
+        tool_say(tool, "warning: the %s %s is a symbolic link of user %u's", file->what, path,
+                 (unsigned)st.st_uid);
+        return true;
+    }
+    if (!S_ISREG(st.st_mode)) {
         return false;
     }
     /* The group counts where it may do something. */
@@ -58,11 +88,12 @@ static bool tell_one(const struct tool *tool, const struct wanted *file, const s
     if (owner_fits && group_fits && mode_fits(file, st.st_mode, wanted)) {
         return false;
     }
-    tool_say(tool,
-             "warning: the %s %s has mode %04o, user %u, group %u: chown %u:%u %s && chmod %04o %s",
-             file->what, path, (unsigned)(st.st_mode & MODE_BITS), (unsigned)st.st_uid,
-             (unsigned)st.st_gid, (unsigned)(owner_fits ? st.st_uid : data->st_uid),
-             (unsigned)data->st_gid, path, (unsigned)wanted, path);
+    const struct file_mode mode = {wanted, owner_fits ? st.st_uid : data->st_uid, data->st_gid};
+    struct arena arena = {NULL, false};
+    tool_say(tool, "warning: the %s %s has mode %04o, user %u, group %u%s", file->what, path,
+             (unsigned)(st.st_mode & MODE_BITS), (unsigned)st.st_uid, (unsigned)st.st_gid,
+             remedy(&arena, path, &mode));
+    arena_release(&arena);
     return true;
 }
 
@@ -71,7 +102,13 @@ unsigned file_modes_tell(const struct tool *tool)
     struct stat data;
     unsigned told = 0;
 
-    if (stat(tool->store_path, &data) != 0) {
+    if (lstat(tool->store_path, &data) != 0) {
+        return 0;
+    }
+    if (S_ISLNK(data.st_mode) && !is_trusted_link(&data)) {
+        return tell_one(tool, &files[0], &data);
+    }
+    if (S_ISLNK(data.st_mode) && stat(tool->store_path, &data) != 0) {
         return 0;
     }
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {

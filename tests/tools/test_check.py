@@ -81,10 +81,45 @@ class Check(toolkit.ToolTest):
         for path in (files[3], files[4]):
             os.chown(path, 13, 65534)
             result = self.store.tool("check")
-            self.assert_one_line(result, 0, "user 13", f"chown 65534:65534 {path}")
+            self.assert_one_line(result, 0, "user 13", f"chown -h 65534:65534 {path}")
             command = result.err.decode().split(": chown ", 1)[1]
             self.assertEqual(toolkit.run(["sh", "-c", "chown " + command]).status, 0)
             self.assertEqual(self.store.tool("check").err, b"")
+
+    def test_links_are_not_followed(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        os.chmod(self.directory, 0o755)
+        for path in (self.store.path, self.store.lock, self.store.key):
+            os.chown(path, 65534, 65534)
+        target = self.file("shadow", b"root:x\n")
+        os.chmod(target, 0o640)
+        tickets = self.store.path + "-tickets"
+        os.symlink(target, tickets)
+        self.assertEqual(self.store.tool("check").err, b"")  # root's own
+        os.chown(tickets, 65534, 65534, follow_symlinks=False)
+        result = self.store.tool("check")
+        self.assert_one_line(result, 0, f"the ticket file {tickets} is a symbolic link of user 65534")
+        self.assertNotIn(b"chown", result.err)
+        os.unlink(tickets)
+        # The store itself: nothing is measured by what it leads to.
+        os.rename(self.store.path, self.store.path + ".real")
+        os.rename(self.store.lock, self.store.path + ".real-lock")
+        os.chmod(self.store.path + ".real", 0o644)
+        os.symlink(self.store.path + ".real", self.store.path)
+        os.chown(self.store.path, 65534, 65534, follow_symlinks=False)
+        result = self.store.tool("check")
+        self.assert_one_line(result, 0, f"the store {self.store.path} is a symbolic link")
+        self.assertNotIn(b"chown", result.err)
+
+    def test_the_remedy_can_be_pasted(self):
+        store = self.new_store(name="it's; exit 3 #.mdb", key="odd.key")
+        os.chmod(store.path, 0o604)
+        result = store.tool("check")
+        self.assert_one_line(result, 0, "warning: the store ")
+        command = result.err.decode().split(": chown ", 1)[1]
+        self.assertEqual(toolkit.run(["sh", "-c", "chown " + command]).status, 0)
+        self.assertEqual(store.tool("check").err, b"")
 
     def test_usage(self):
         self.assertEqual(self.store.tool("check", "x").status, 2)

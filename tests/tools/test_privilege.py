@@ -70,22 +70,30 @@ class Privilege(toolkit.ToolTest):
         return (self.store.command("verify", NAME), self.store.passwd_command(NAME))
 
     def test_a_key_put_in_place_before_init(self):
-        """As for a restore on another machine: if it is root's, it goes to the store's owner."""
+        """As for a restore on another machine: whose it is stays so, unless he gets the store."""
         self.assertEqual(self.store.tool("backup", os.path.join(self.directory, "b")).status, 0)
         os.chmod(self.directory, 0o755)
-        for uid in (0, 1):
-            other = toolkit.Store(self.directory, f"other{uid}.mdb", f"other{uid}.key")
-            shutil.copy(self.store.key, other.key)
-            os.chmod(other.key, 0o600)
-            os.chown(other.key, uid, 0)
-            result = other.tool("init", "--owner", "nobody", "--iterations", "4096")
-            self.assertEqual(result.status, 0, result)
-            self.assertEqual(os.stat(other.key).st_uid, NOBODY if uid == 0 else uid)
-            result = other.tool("restore", os.path.join(self.directory, "b"))
-            self.assertEqual(result.status, 0 if uid == 0 else 3, result)
-            if uid != 0:
-                self.assert_one_line(result, 3, f"{other.key}: access denied to user {NOBODY}",
-                                     "root becomes the store's owner")
+        for uid in (0, 1, NOBODY):
+            with self.subTest(uid):
+                other = toolkit.Store(self.directory, f"other{uid}.mdb", f"other{uid}.key")
+                shutil.copy(self.store.key, other.key)
+                os.chmod(other.key, 0o600)
+                os.chown(other.key, uid, 0)
+                result = other.tool("init", "--owner", "nobody", "--iterations", "4096")
+                self.assertEqual(os.stat(other.key).st_uid, uid)
+                if uid == 0:
+                    self.assert_one_line(result, 1, f"{other.key} holds keys of other stores",
+                                         "-k", "chown")
+                    self.assertFalse(os.path.exists(other.path))
+                    self.assertEqual(toolkit.contents(other.key), toolkit.contents(self.store.key))
+                    continue
+                self.assertEqual(result.status, 0, result)
+                result = other.tool("restore", os.path.join(self.directory, "b"))
+                if uid == NOBODY:
+                    self.assertEqual(result.status, 0, result)
+                else:
+                    self.assert_one_line(result, 3, f"{other.key}: access denied to user {NOBODY}",
+                                         "root becomes the store's owner")
 
     def test_root_becomes_the_owner(self):
         self.give_store_away()
