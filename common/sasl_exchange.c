@@ -187,8 +187,12 @@ enum auth_status exchange_identify(struct exchange *x, const struct mech_identit
     if (x->authzid.n == 0) {
         flags |= SASL_CU_AUTHZID;
     }
+    if (props[0] != NULL) {
+        x->sparams->flags |= PROPS_FOR_US;
+    }
     int code = x->sparams->canon_user(x->sparams->utils->conn, buf_text(&x->authcid),
                                       (unsigned)x->authcid.n, flags, x->oparams);
+    x->sparams->flags &= ~(unsigned)PROPS_FOR_US;
     status = glue_lookup_status(code);
     if (auth_status_is_outage(status)) {
         return status;

@@ -51,7 +51,7 @@ static const char **name_list(const char *const *names, const char **copy)
 {
     size_t n = 0;
 
-    while (names[n] != NULL && n < PROPS_MAX - 1) {
+    while (names[n] != NULL && n < PROPS_MAX) {
         copy[n] = names[n];
         n++;
     }
@@ -61,12 +61,9 @@ static const char **name_list(const char *const *names, const char **copy)
 
 enum auth_status props_request(sasl_server_params_t *sparams, const char *const *names)
 {
-    static const char ask[] = "*" PROP_ASK;
-    const char *copy[PROPS_MAX + 1] = {ask};
+    const char *copy[PROPS_MAX + 1];
 
-    (void)name_list(names, copy + 1);
-    if (sparams->utils->prop_request(sparams->propctx, copy) != SASL_OK ||
-        sparams->utils->prop_set(sparams->propctx, ask, "?", 1) != SASL_OK) {
+    if (sparams->utils->prop_request(sparams->propctx, name_list(names, copy)) != SASL_OK) {
         return AUTH_NO_MEMORY;
     }
     return AUTH_OK;
@@ -125,7 +122,6 @@ static bool is_ours(const char *name)
         "*" PROP_PASSWORD,   "*" PROP_AUTH_PASSWORD, "*" PROP_CRAM,          "*" PROP_DIGEST,
         "*" PROP_DIGEST_RAW, "*" PROP_CHECKPASS,     "*" PROP_CRYPT,         "*" PROP_DECOY,
         "*" PROP_UPGRADE,    "*" PROP_DECOY_SHA_1,   "*" PROP_DECOY_SHA_256, "*" PROP_DECOY_SHA_512,
-        "*" PROP_ASK,
     };
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {

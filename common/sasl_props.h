@@ -35,10 +35,17 @@
 #define PROP_DECOY_SHA_256 "lmdbDecoySHA-256"
 #define PROP_DECOY_SHA_512 "lmdbDecoySHA-512"
 #define PROP_UPGRADE                                                                               \
-    "lmdbUpgrade"          /* ours: base64(store id, ticket key, version), if a ticket is wanted */
-#define PROP_ASK "lmdbAsk" /* ours: has a value while one of our mechanisms looks a name up */
+    "lmdbUpgrade" /* ours: base64(store id, ticket key, version), if a ticket is wanted */
 
-enum { PROPS_MAX = 6 };
+enum { PROPS_MAX = 5 };
+
+/*
+ * A bit of sasl_server_params_t's flags, of which libsasl2 uses the lowest: set while one of our
+ * mechanisms looks a name up. Names stay asked for as long as the connection lasts, through lookups
+ * of libsasl2 and of other mechanisms too, which must not pass for ours. No property could say so:
+ * servers that ask for some of their own in between (slapd) clear the values of all.
+ */
+enum { PROPS_FOR_US = 1 << 30 };
 
 /* The starred names a secret is made from. NULL-terminated, static. */
 const char *const *props_for(const struct mech_want *want);
@@ -56,11 +63,7 @@ const char *const *props_for_password(bool alone, bool upgrade);
  */
 MUST_USE bool props_ticket_target(sasl_server_params_t *sparams, struct slice *ret);
 
-/*
- * Asks for the names at the next lookup, and says that this one is ours: names stay asked for as
- * long as the connection lasts, through lookups of libsasl2 and of other mechanisms too.
- * props_erase_all() ends it. AUTH_OK or AUTH_NO_MEMORY.
- */
+/* Asks for the names at the next lookup. AUTH_OK or AUTH_NO_MEMORY. */
 MUST_USE enum auth_status props_request(sasl_server_params_t *sparams, const char *const *names);
 
 /*

@@ -93,20 +93,6 @@ static unsigned wanted_bit(const struct propval *prop, unsigned flags, bool for_
     return 0;
 }
 
-/*
- * What one of our mechanisms has asked for on a connection stays asked for, also when libsasl2 or
- * another mechanism looks a name up there later. Ours say so each time.
- */
-static bool is_for_us(const struct propval *prop)
-{
-    for (; prop != NULL && prop->name != NULL; prop++) {
-        if (strcmp(prop->name, "*" PROP_ASK) == 0) {
-            return prop->values != NULL && prop->values[0] != NULL;
-        }
-    }
-    return false;
-}
-
 static void set_value(struct lookup *l, const char *name, struct slice value)
 {
     /* Always by name: with a NULL name a value can get lost when the pool grows. */
@@ -536,7 +522,7 @@ int plugin_lookup(void *glob_context, sasl_server_params_t *sparams, unsigned fl
         return SASL_NOMECH;
     }
     const struct propval *props = sparams->utils->prop_get(sparams->propctx);
-    const bool for_us = is_for_us(props);
+    const bool for_us = (sparams->flags & PROPS_FOR_US) != 0;
     for (; props != NULL && props->name != NULL; props++) {
         wanted |= wanted_bit(props, flags, for_us);
     }

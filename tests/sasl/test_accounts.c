@@ -232,36 +232,47 @@ static void unknown_users_see_a_steady_salt(void **state)
     buf_release(&seen);
 }
 
-/* Called after libsasl2 has cleared all values, just before it asks for new ones. */
-static int say_that_it_is_us(sasl_conn_t *conn, void *context, const char *in, unsigned in_len,
-                             unsigned flags, const char *user_realm, char *out, unsigned out_max,
+static int say_that_it_is_us(void *context, sasl_server_params_t *sparams, const char *in,
+                             unsigned in_len, unsigned flags, char *out, unsigned out_max,
                              unsigned *out_len)
 {
     (void)context;
     (void)flags;
-    (void)user_realm;
-    assert_int_equal(prop_set(sasl_auxprop_getctx(conn), "*" PROP_ASK, "?", 1), SASL_OK);
+    sparams->flags |= PROPS_FOR_US;
     assert_true(in_len <= out_max);
     memcpy(out, in, in_len);
     *out_len = in_len;
     return SASL_OK;
 }
 
+static int init_us(const sasl_utils_t *utils, int max_version, int *out_version,
+                   sasl_canonuser_plug_t **plug, const char *name)
+{
+    static char us[] = "us";
+    static sasl_canonuser_plug_t ret = {.name = us, .canon_user_server = say_that_it_is_us};
+
+    (void)utils;
+    (void)max_version;
+    (void)name;
+    *out_version = SASL_CANONUSER_PLUG_VERSION;
+    *plug = &ret;
+    return SASL_OK;
+}
+
 /* A connection whose lookups are as if one of our mechanisms made them, for these names. */
 static sasl_conn_t *connect_as_ours(const char **names)
 {
-    static const sasl_callback_t callbacks[] = {
-        {SASL_CB_CANON_USER, (sasl_callback_ft)(void (*)(void))say_that_it_is_us, NULL},
-        {SASL_CB_LIST_END, NULL, NULL},
-    };
-    static const char *ask[] = {"*" PROP_ASK, NULL};
-    sasl_conn_t *conn = NULL;
+    sasl_conn_t *conn = host_connect(HOST_REALM, true);
 
-    assert_int_equal(
-        sasl_server_new("smtp", HOST_FQDN, HOST_REALM, NULL, NULL, callbacks, 0, &conn), SASL_OK);
+    host_option("canon_user_plugin", "us");
     assert_int_equal(sasl_auxprop_request(conn, names), SASL_OK);
-    assert_int_equal(sasl_auxprop_request(conn, ask), SASL_OK);
     return conn;
+}
+
+static void disconnect_as_ours(sasl_conn_t *conn)
+{
+    host_option("canon_user_plugin", NULL);
+    sasl_dispose(&conn);
 }
 
 /* How many values a lookup sets of what DIGEST-MD5 asks for, and that all are of one form. */
@@ -283,7 +294,7 @@ static unsigned digest_values(const char *user)
             n++;
         }
     }
-    sasl_dispose(&conn);
+    disconnect_as_ours(conn);
     return n;
 }
 
@@ -378,13 +389,8 @@ static void checkpass_after_a_failed_exchange(void **state)
         {"off", "wrong", SASL_BADAUTH},   {"gone", "secret", SASL_BADAUTH},
         {"nobody", "wrong", SASL_NOUSER},
     };
-    static const char *names[] = {"*" PROP_DIGEST,
-                                  "*" PROP_CRYPT,
-                                  "*" PROP_UPGRADE,
-                                  "*" PROP_DECOY,
-                                  "*" PROP_DECOY_SHA_256,
-                                  "*" PROP_ASK,
-                                  NULL};
+    static const char *names[] = {"*" PROP_DIGEST, "*" PROP_CRYPT,         "*" PROP_UPGRADE,
+                                  "*" PROP_DECOY,  "*" PROP_DECOY_SHA_256, NULL};
 
     (void)state;
     for (size_t mech = 0; mech < ATTEMPT_MECHS; mech++) {
@@ -421,7 +427,7 @@ static unsigned count_values(const char *user, const char *decoy, unsigned *ret_
             *ret_bytes += (unsigned)strlen(values[i].values[j]);
         }
     }
-    sasl_dispose(&conn);
+    disconnect_as_ours(conn);
     return n;
 }
 
@@ -451,7 +457,9 @@ static void a_lookup_brings_what_is_asked_for(void **state)
 static int set_up(void **state)
 {
     (void)state;
-    return host_begin(&store, users, sizeof users / sizeof users[0]);
+    (void)host_begin(&store, users, sizeof users / sizeof users[0]);
+    assert_int_equal(sasl_canonuser_add_plugin("us", init_us), SASL_OK);
+    return 0;
 }
 
 /* Libsasl2 then looks for a clear password in all of them, so that what ours lacks is no verdict.
