@@ -148,7 +148,8 @@ class Privilege(toolkit.ToolTest):
                     self.assertEqual(status_of(process.pid, "Gid"), [str(NOBODY)] * 4)
                     self.assertEqual(status_of(process.pid, "CapEff"), ["0" * 16])
             process.kill()
-        self.assertTrue(mapped)
+            said = process.communicate()
+        self.assertTrue(mapped, (process.returncode, said))
         # Pointers that lead nowhere, where glibc follows them: whatever it comes to, nobody's.
         self.scribble(MUTEXES.start, b"\x41" * (MUTEXES.stop - MUTEXES.start))
         for command in (
