@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sasl-lmdb doctor: says what will fail, and the command that mends it. Changes nothing. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,9 +68,7 @@ static void check_realm(struct doctor *d, const struct postfix_service *service)
 
 static void check_services(struct doctor *d)
 {
-    bool auth = false;
     for (const struct postfix_service *s = d->postfix.services; s != NULL; s = s->next) {
-        auth = auth || postfix_is_on(&d->postfix, s, "smtpd_sasl_auth_enable");
         doctor_check_postfix(d, s);
         doctor_check_relay(d, s);
         if (postfix_is_on(&d->postfix, s, "smtpd_sasl_auth_enable")) {
@@ -77,38 +76,44 @@ static void check_services(struct doctor *d)
             doctor_check_senders(d, s);
         }
     }
-    if (!auth && d->postfix.master_error == 0) {
-        doctor_say(d, DOCTOR_AUTH_OFF, d->postfix_at, NULL);
+    if (d->postfix.master_error == 0) {
+        doctor_check_auth_off(d);
     }
 }
 
 /* A store that no server names is looked at too: it may be what they are to read. */
 static void check_default_store(struct doctor *d)
 {
-    bool is_there = doctor_exists(&d->files, d->tool->store_path);
-    if (is_there) {
+    struct stat st;
+    int error = doctor_stat(&d->files, d->tool->store_path, &st);
+    if (error == 0) {
         doctor_report_looked_at(&d->report,
                                 arena_format(&d->arena, "store: %s", d->tool->store_path));
         doctor_check_store(d, d->tool->store_path, d->tool->key_path, d->tool->program);
     } else if (d->report.looked_at == NULL) {
         doctor_say(d, DOCTOR_NOTHING_FOUND, d->postfix_at, d->imapd_at, d->tool->store_path, NULL);
+    } else if (error == ENOENT || error == ENOTDIR) {
+        doctor_say(d, DOCTOR_STORE_NONE, d->tool->store_path, d->tool->key_path, NULL);
     }
 }
 
 static int examine(struct doctor *d)
 {
     d->report.arena = &d->arena;
+    d->report.root = d->files.root;
+    bool named = false;
     doctor_gather(d);
+    for (const struct application *a = d->applications; a != NULL; a = a->next) {
+        named = named || a->uses_store;
+    }
+    if (!named) {
+        check_default_store(d); /* what else there is comes after it */
+    }
     if (d->have_postfix) {
         check_services(d);
     }
-    bool named = false;
     for (const struct application *a = d->applications; a != NULL; a = a->next) {
-        named = named || a->uses_store;
         check_application(d, a);
-    }
-    if (!named) {
-        check_default_store(d);
     }
     doctor_check_leftovers(d);
     doctor_check_fail2ban(d);

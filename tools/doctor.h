@@ -92,10 +92,6 @@ const char *doctor_sasl_drop(struct doctor *d, const struct application *a, cons
 /* The command that takes away the one line a setting stands on. */
 const char *doctor_drop_line(struct doctor *d, const struct setting *setting, const char *file);
 
-/* The command that takes a mechanism out of mech_list, or makes a list without it. */
-const char *doctor_mechanisms_without(struct doctor *d, const struct application *a,
-                                      const char *unwanted);
-
 /* The counts of a store, made once for each. NULL, and d->failed, if they could not be made. */
 const struct store_counts *doctor_counts(struct doctor *d, const char *path, const char *key_path);
 
@@ -127,10 +123,20 @@ const char *doctor_postconf_for(struct doctor *d, const struct postfix_service *
                                 const char *parameter, const char *value);
 
 /*
- * The command that brings a plugin file of ours, "*.so" for all, into a directory, and the one that
- * brings our filter and jail to where fail2ban looks; "" if both are there.
+ * The command that makes an application look for plugins in this directory of ours alone; "" where
+ * it wants others too, or nobody knows how it gets its environment.
  */
-const char *doctor_install_plugin(struct doctor *d, const char *directory, const char *file);
+const char *doctor_path_to_ours(struct doctor *d, const struct application *a,
+                                const char *directory);
+
+/*
+ * The command that gets a plugin file of ours, "*.so" for all, to an application that looks in a
+ * directory, and the one that brings our filter and jail to where fail2ban looks, "" if both are
+ * there. No plugin is overwritten, nor anything put where packages have theirs: then it is
+ * SASL_PATH that changes, or "" if that cannot be done.
+ */
+const char *doctor_install_plugin(struct doctor *d, const struct application *a,
+                                  const char *directory, const char *file);
 const char *doctor_install_jail(struct doctor *d);
 
 /*
@@ -141,6 +147,7 @@ const char *doctor_opening(struct doctor *d, const struct application *a, const 
                            const struct stat *st, unsigned wanted);
 
 void doctor_check_postfix(struct doctor *d, const struct postfix_service *service);
+void doctor_check_auth_off(struct doctor *d);
 void doctor_check_protocols(struct doctor *d, const struct postfix_service *service,
                             bool tls_always);
 void doctor_check_relay(struct doctor *d, const struct postfix_service *service);

@@ -20,15 +20,41 @@ static bool any_has(struct doctor *d, const char *option, const char *word)
     return false;
 }
 
+/*
+ * A sasldb has no times: what has changed since it was imported, another import would undo. And
+ * what is in it and in no store would be lost with it, so that nobody is told to delete it unseen.
+ */
+static void tell_sasldb(struct doctor *d, const struct application *a, const char *path)
+{
+    if (a->counts == NULL || a->counts->status != AUTH_OK) {
+        doctor_say(d, DOCTOR_SASLDB_LEFT, path, "; import them once the store can be used", "",
+                   NULL);
+    } else if (a->counts->accounts == 0) {
+        doctor_say(d, DOCTOR_SASLDB_LEFT, path, ", and the store has no accounts yet",
+                   doctor_command(&d->arena, "sasl-lmdb -f %1 -k %2 import --format sasldb %3",
+                                  a->store_path, a->key_path, path, NULL),
+                   NULL);
+    } else {
+        doctor_say(d, DOCTOR_SASLDB_LEFT, path,
+                   arena_format(&d->arena,
+                                "; the store has %s account%s, over whose passwords an import now "
+                                "would put old ones, and it would bring deleted users back: if all "
+                                "of it has been imported before, delete it with shred -u",
+                                arena_number(&d->arena, a->counts->accounts),
+                                tool_plural((unsigned)a->counts->accounts)),
+                   "", NULL);
+    }
+}
+
 /* sasl2-bin makes an empty one; a password's row is called userPassword. */
-static void check_sasldb(struct doctor *d, const char *path)
+static void check_sasldb(struct doctor *d, const struct application *reader, const char *path)
 {
     static const char row[] = "userPassword";
     struct buf file;
     buf_init(&file, SASLDB_MAX);
     if (doctor_read(&d->files, path, &file) == 0 && file.n > 0 &&
         memmem(file.p, file.n, row, sizeof row - 1) != NULL) {
-        doctor_say(d, DOCTOR_SASLDB_LEFT, path, NULL);
+        tell_sasldb(d, reader, path);
     }
     buf_release(&file);
 }
@@ -54,9 +80,9 @@ static void check_saslauthd_conf(struct doctor *d)
 void doctor_check_leftovers(struct doctor *d)
 {
     const char *queue = d->have_postfix ? postfix_get(&d->postfix, NULL, "queue_directory") : "";
-    bool uses_store = false;
+    const struct application *reader = NULL; /* of a store, the first */
     for (const struct application *a = d->applications; a != NULL; a = a->next) {
-        uses_store = uses_store || a->uses_store;
+        reader = reader == NULL && a->uses_store ? a : reader;
         if (a->uses_store && *queue != '\0') {
             const char *copy = arena_format(&d->arena, "%s%s", queue, a->store_path);
             if (doctor_exists(&d->files, copy)) {
@@ -64,14 +90,14 @@ void doctor_check_leftovers(struct doctor *d)
             }
         }
     }
-    if (!uses_store) {
+    if (reader == NULL) {
         return;
     }
     if (!any_has(d, "auxprop_plugin", "sasldb")) {
-        check_sasldb(d, "/etc/sasldb2");
-        check_sasldb(d, "/etc/sasl2/sasldb2");
+        check_sasldb(d, reader, "/etc/sasldb2");
+        check_sasldb(d, reader, "/etc/sasl2/sasldb2");
         if (*queue != '\0') {
-            check_sasldb(d, arena_format(&d->arena, "%s/etc/sasldb2", queue));
+            check_sasldb(d, reader, arena_format(&d->arena, "%s/etc/sasldb2", queue));
         }
     }
     if (!any_has(d, "pwcheck_method", "saslauthd")) {

@@ -38,7 +38,7 @@ static void check_auxprop_list(struct doctor *d, const struct application *a, co
         }
         if (ours && !has_plugin(a, name)) {
             doctor_say(d, DOCTOR_PLUGIN_MISSING, a->label, plugins_directories(&a->plugins),
-                       doctor_install_plugin(d, first_directory(a), plugin_file(d, name)), NULL);
+                       doctor_install_plugin(d, a, first_directory(a), plugin_file(d, name)), NULL);
         } else if (!has_plugin(a, name)) {
             doctor_say(d, DOCTOR_AUXPROP_UNKNOWN, a->label, a->conf_path, name,
                        plugin_file(d, name), plugins_install_command(&a->plugins, name), NULL);

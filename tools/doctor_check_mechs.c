@@ -84,7 +84,7 @@ void doctor_check_plugins(struct doctor *d, const struct application *a)
         const char *directory = a->plugins.directories[i];
         if (!doctor_is_directory(&d->files, directory)) {
             doctor_say(d, DOCTOR_PLUGIN_DIRECTORY, a->label, directory,
-                       doctor_install_plugin(d, directory, "*.so"), NULL);
+                       doctor_install_plugin(d, a, directory, "*.so"), NULL);
             continue;
         }
         check_rights(d, a, directory);
@@ -99,6 +99,12 @@ void doctor_check_plugins(struct doctor *d, const struct application *a)
 
 /* --- mechanisms --- */
 
+static const char *directory_of(struct doctor *d, const struct plugin *plugin)
+{
+    const char *slash = strrchr(plugin->path, '/');
+    return arena_copy(&d->arena, slice_of(plugin->path, (size_t)(slash - plugin->path)));
+}
+
 static void check_twice(struct doctor *d, const struct application *a, const char *mechanism)
 {
     const struct plugin *first = plugins_offering(a->plugins.first, mechanism);
@@ -106,13 +112,13 @@ static void check_twice(struct doctor *d, const struct application *a, const cha
     if (second == NULL) {
         return;
     }
+    /* Neither file is removed: one may be a package's, or what the other is a link to. */
     const struct plugin *winner = plugins_winner(&a->plugins, mechanism);
-    const struct plugin *away = first->ours && !second->ours ? second : first;
-    if (first->ours == second->ours) {
-        away = winner == first ? second : first;
-    }
+    const char *ours = directory_of(d, first->ours ? first : second);
+    bool apart =
+        first->ours != second->ours && strcmp(directory_of(d, first), directory_of(d, second)) != 0;
     doctor_say(d, DOCTOR_MECH_TWICE, a->label, mechanism, first->path, second->path, winner->path,
-               away->path, NULL);
+               apart ? doctor_path_to_ours(d, a, ours) : "", NULL);
 }
 
 static void check_stock(struct doctor *d, const struct application *a, const char *mechanism)
@@ -120,11 +126,14 @@ static void check_stock(struct doctor *d, const struct application *a, const cha
     const struct plugin *winner = plugins_winner(&a->plugins, mechanism);
     const char *file = plugins_our_file(mechanism);
     if (a->uses_store && winner != NULL && !winner->ours && file != NULL) {
-        const char *slash = strrchr(winner->path, '/');
-        const char *directory =
-            arena_copy(&d->arena, slice_of(winner->path, (size_t)(slash - winner->path)));
+        const struct plugin *other = plugins_offering(a->plugins.first, mechanism);
+        while (other != NULL && !other->ours) {
+            other = plugins_offering(other->next, mechanism);
+        }
         doctor_say(d, DOCTOR_MECH_STOCK, a->label, mechanism, winner->path,
-                   doctor_install_plugin(d, directory, file), NULL);
+                   other == NULL ? doctor_install_plugin(d, a, directory_of(d, winner), file)
+                                 : doctor_path_to_ours(d, a, directory_of(d, other)),
+                   NULL);
     }
 }
 
@@ -148,35 +157,95 @@ static unsigned kinds_for(const char *mechanism)
     return 0; /* a mechanism that this store has nothing for */
 }
 
-static void check_verifiers(struct doctor *d, const struct application *a, const char *mechanism)
+/* How many accounts cannot use a mechanism; 0 where nobody knows. */
+static uint64_t accounts_without(const struct application *a, const char *mechanism)
 {
     unsigned kinds = kinds_for(mechanism);
-    if (a->counts == NULL || a->counts->status != AUTH_OK || kinds == 0) {
-        return;
-    }
-    uint64_t without = store_counts_without(a->counts, kinds);
-    if (without > 0) {
-        doctor_say(d, DOCTOR_MECH_VERIFIER, a->label, a->conf_path, mechanism,
-                   arena_number(&d->arena, without), arena_number(&d->arena, a->counts->accounts),
-                   doctor_mechanisms_without(d, a, mechanism), NULL);
-    }
+    return a->counts == NULL || a->counts->status != AUTH_OK || kinds == 0
+               ? 0
+               : store_counts_without(a->counts, kinds);
 }
 
-static void check_one(struct doctor *d, const struct application *a, const char *mechanism)
+static bool is_for_nobody(const struct application *a, const char *mechanism)
 {
-    check_twice(d, a, mechanism);
-    check_stock(d, a, mechanism);
-    check_verifiers(d, a, mechanism);
-    if (strcasecmp(mechanism, "NTLM") == 0) {
-        doctor_say(d, DOCTOR_MECH_NTLM, a->label, doctor_mechanisms_without(d, a, mechanism), NULL);
+    uint64_t without = accounts_without(a, mechanism);
+    return without > 0 && without == a->counts->accounts;
+}
+
+static bool lacks_keytab(struct doctor *d, const char *mechanism)
+{
+    return strncasecmp(mechanism, "GS", 2) == 0 && !doctor_exists(&d->files, "/etc/krb5.keytab");
+}
+
+/*
+ * The command for mech_list, the same for whatever is wrong with it: commands that each took one
+ * mechanism away would undo one another. "" if nothing would be left.
+ */
+static const char *sound_list(struct doctor *d, const struct application *a, const char *list)
+{
+    struct slice rest = slice_str(list);
+    struct slice word;
+    const char *kept = "";
+    while (settings_word(&rest, " \t,", &word)) {
+        const char *plain = doctor_without_plus(d, word);
+        bool bound = a->server != SERVER_POSTFIX || !settings_list_has(a->offered, plain);
+        const char *name = bound ? arena_copy(&d->arena, word) : plain;
+        if (strcasecmp(plain, "NTLM") != 0 && !lacks_keytab(d, plain) && !is_for_nobody(a, plain) &&
+            !settings_list_has(kept, name)) {
+            kept = arena_format(&d->arena, "%s%s%s", kept, *kept == '\0' ? "" : " ", name);
+        }
     }
-    if (strncasecmp(mechanism, "GS", 2) == 0 && !doctor_exists(&d->files, "/etc/krb5.keytab")) {
-        doctor_say(d, DOCTOR_MECH_GSSAPI, a->label, doctor_mechanisms_without(d, a, mechanism),
-                   mechanism, NULL);
+    return *kept == '\0' ? "" : doctor_sasl_set(d, a, "mech_list", kept);
+}
+
+/* Mechanisms offered that nobody can use, and those that some cannot. */
+static void check_verifiers(struct doctor *d, const struct application *a, const char *mend)
+{
+    struct slice rest = slice_str(a->offered);
+    struct slice word;
+    const char *nobody = "";
+    const char *some = "";
+    while (settings_word(&rest, " ", &word)) {
+        const char *mechanism = arena_copy(&d->arena, word);
+        uint64_t without = accounts_without(a, mechanism);
+        if (is_for_nobody(a, mechanism)) {
+            nobody =
+                arena_format(&d->arena, "%s%s%s", nobody, *nobody == '\0' ? "" : ", ", mechanism);
+        } else if (without > 0) {
+            some = arena_format(&d->arena, "%s%s%s (%s)", some, *some == '\0' ? "" : ", ",
+                                mechanism, arena_number(&d->arena, without));
+        }
+    }
+    if (*nobody != '\0') {
+        doctor_say(d, DOCTOR_MECH_VERIFIER, a->label, nobody, mend, NULL);
+    }
+    if (*some != '\0') {
+        bool upgrades = setting_is_on(application_option(d, a, "lmdb_upgrade"));
+        doctor_say(d, DOCTOR_MECH_VERIFIER_SOME, a->label, some,
+                   arena_number(&d->arena, a->counts->accounts),
+                   upgrades ? "; lmdb_upgrade makes them at a login by PLAIN or LOGIN" : "", NULL);
     }
 }
 
-static void check_list(struct doctor *d, const struct application *a, const char *list)
+/* Mechanisms that are offered because mech_list names them. */
+static void check_listed(struct doctor *d, const struct application *a, const char *mend)
+{
+    struct slice rest = slice_str(a->offered);
+    struct slice word;
+    while (settings_word(&rest, " ", &word)) {
+        const char *mechanism = arena_copy(&d->arena, word);
+        if (strcasecmp(mechanism, "NTLM") == 0) {
+            doctor_say(d, DOCTOR_MECH_NTLM, a->label, mend, NULL);
+        }
+        if (lacks_keytab(d, mechanism)) {
+            doctor_say(d, DOCTOR_MECH_GSSAPI, a->label, mend, mechanism, NULL);
+        }
+    }
+    check_verifiers(d, a, mend);
+}
+
+static void check_list(struct doctor *d, const struct application *a, const char *list,
+                       const char *mend)
 {
     struct slice rest = slice_str(list);
     struct slice word;
@@ -185,15 +254,14 @@ static void check_list(struct doctor *d, const struct application *a, const char
         const char *file = plugins_our_file(mechanism);
         if (word.n != strlen(mechanism) && a->server == SERVER_POSTFIX &&
             settings_list_has(a->offered, mechanism)) {
-            doctor_say(d, DOCTOR_MECH_UNBOUND, a->label, a->conf_path, mechanism,
-                       doctor_sasl_set(d, a, "mech_list", a->offered), NULL);
+            doctor_say(d, DOCTOR_MECH_UNBOUND, a->label, a->conf_path, mechanism, mend, NULL);
         }
         /* EXTERNAL is libsasl2's own. */
         if (settings_list_has(a->offered, mechanism) || strcasecmp(mechanism, "EXTERNAL") == 0) {
             continue;
         }
         const char *command = file == NULL ? plugins_install_command(&a->plugins, mechanism)
-                                           : doctor_install_plugin(d,
+                                           : doctor_install_plugin(d, a,
                                                                    a->plugins.n_directories == 0
                                                                        ? "/usr/lib/sasl2"
                                                                        : a->plugins.directories[0],
@@ -212,23 +280,31 @@ void doctor_check_mechanisms(struct doctor *d, const struct application *a)
     if (a->conf_path == NULL || a->conf.bad_line != 0) {
         return;
     }
+    bool login = settings_list_has(a->offered, "LOGIN");
+    const char *with = list == NULL || login ? list : arena_format(&d->arena, "%s LOGIN", list);
+    const char *mend = sound_list(d, a, with);
+    /* Without a list only that is told: two lists would be one too many for Cyrus IMAP. */
     if (list == NULL) {
         doctor_say(d, DOCTOR_MECH_UNSET, a->label, a->conf_path, a->offered,
                    doctor_sasl_set(d, a, "mech_list", usual), NULL);
     } else {
-        check_list(d, a, list);
+        check_list(d, a, list, mend);
     }
     if (*a->offered == '\0') {
-        doctor_say(d, DOCTOR_MECH_NONE, a->label, doctor_sasl_set(d, a, "mech_list", usual), NULL);
+        doctor_say(d, DOCTOR_MECH_NONE, a->label,
+                   list == NULL ? "" : doctor_sasl_set(d, a, "mech_list", usual), NULL);
         return;
     }
     while (settings_word(&rest, " ", &word)) {
-        check_one(d, a, arena_copy(&d->arena, word));
+        const char *mechanism = arena_copy(&d->arena, word);
+        check_twice(d, a, mechanism);
+        check_stock(d, a, mechanism);
     }
-    if (!settings_list_has(a->offered, "LOGIN")) {
-        const char *with = arena_format(&d->arena, "%s LOGIN", list == NULL ? a->offered : list);
-        doctor_say(d, DOCTOR_MECH_NO_LOGIN, a->label, doctor_sasl_set(d, a, "mech_list", with),
-                   NULL);
+    if (list != NULL) {
+        check_listed(d, a, mend);
+        if (!login) {
+            doctor_say(d, DOCTOR_MECH_NO_LOGIN, a->label, mend, NULL);
+        }
     }
     /* Of the servers only Cyrus IMAP hands plugins a channel binding. */
     const char *binding = application_option(d, a, "lmdb_channel_binding");

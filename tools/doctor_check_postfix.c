@@ -81,12 +81,48 @@ static bool is_submission(const char *name)
     return false;
 }
 
+static bool submission_offers_auth(const struct doctor *d)
+{
+    for (const struct postfix_service *s = d->postfix.services; s != NULL; s = s->next) {
+        if (is_submission(s->name) && postfix_is_on(&d->postfix, s, "smtpd_sasl_auth_enable")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Where mail programs log in, AUTH is switched on for that service alone; where there is no such
+ * service it has to be made first.
+ */
+void doctor_check_auth_off(struct doctor *d)
+{
+    bool submission = false;
+    for (const struct postfix_service *s = d->postfix.services; s != NULL; s = s->next) {
+        if (postfix_is_on(&d->postfix, s, "smtpd_sasl_auth_enable")) {
+            return;
+        }
+        submission = submission || is_submission(s->name);
+    }
+    const char *make =
+        doctor_command(&d->arena,
+                       "postconf -c %1 -M 'submission/inet=submission inet n - y - - smtpd' && "
+                       "postconf -c %1 -P submission/inet/smtpd_tls_security_level=encrypt "
+                       "submission/inet/smtpd_sasl_auth_enable=yes",
+                       d->postfix_at, NULL);
+    /* What is there, doctor_check_postfix() has a command for. */
+    doctor_say(d, DOCTOR_AUTH_OFF, submission ? "" : "; there is no service submission either",
+               submission ? "" : make, NULL);
+}
+
 static void check_auth(const struct smtpd *s)
 {
     if (!s->auth && is_submission(s->name)) {
         doctor_say(s->d, DOCTOR_AUTH_OFF_SUBMISSION, s->name, s->at, NULL);
     }
-    if (s->auth && (ends_in(s->name, "smtp") || ends_in(s->name, "25"))) {
+    /* Where it is the only place to log in, it stays one until there is another. */
+    if (s->auth && submission_offers_auth(s->d) &&
+        (ends_in(s->name, "smtp") || ends_in(s->name, "25"))) {
         doctor_say(s->d, DOCTOR_AUTH_PORT_25, s->name, s->at, s->service->passed ? "pass" : "inet",
                    NULL);
     }

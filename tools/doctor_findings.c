@@ -6,6 +6,11 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_NOTHING_FOUND] = {"nothing-found", DOCTOR_WARNING,
     "there is no Postfix (%1), no Cyrus IMAP (%2) and no store (%3) here",
     "sasl-lmdb init"},
+[DOCTOR_STORE_NONE] = {"store-none", DOCTOR_WARNING,
+    "there is no store (%1), and no server here is set up to read one: this comes first, with the "
+    "--group of the servers and \"sasl-lmdb restore FILE\" where there was one before, the servers' "
+    "configuration after it",
+    "sasl-lmdb -f %1 -k %2 init"},
 [DOCTOR_UNREADABLE] = {"unreadable", DOCTOR_ERROR,
     "%1 cannot be read: %2",
     "ls -lL %1"},
@@ -17,8 +22,9 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%1 line %2 has %3: Postfix does not take it",
     "postconf -c %4 -n"},
 [DOCTOR_AUTH_OFF] = {"auth-off", DOCTOR_ERROR,
-    "no smtpd of Postfix offers AUTH: smtpd_sasl_auth_enable is not \"yes\" for any",
-    "postconf -c %1 -e smtpd_sasl_auth_enable=yes"},
+    "no smtpd of Postfix offers AUTH: smtpd_sasl_auth_enable is not \"yes\" for "
+    "any%1",
+    "%r2"},
 [DOCTOR_AUTH_OFF_SUBMISSION] = {"auth-off-submission", DOCTOR_ERROR,
     "the Postfix service %1, where mail programs log in, does not offer AUTH",
     "postconf -c %2 -P %1/inet/smtpd_sasl_auth_enable=yes"},
@@ -191,8 +197,8 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "no server here asks saslauthd",
     "shred -u %1"},
 [DOCTOR_SASLDB_LEFT] = {"sasldb-left", DOCTOR_WARNING,
-    "%1 holds passwords in clear",
-    "sasl-lmdb import --format sasldb %1 && shred -u %1"},
+    "%1 holds passwords in clear%2",
+    "%r3"},
 
 [DOCTOR_SASLDB_MISSING] = {"sasldb-missing", DOCTOR_ERROR,
     "%1 asks sasldb, whose file %2 is not there: users are \"not found\"",
@@ -217,7 +223,8 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%1 looks for plugins in %2, which is no directory",
     "%r3"},
 [DOCTOR_PLUGIN_MISSING] = {"plugin-missing", DOCTOR_ERROR,
-    "%1 does not find the plugin of this store, libsasllmdb.so, in %2: users are \"not found\"",
+    "%1 does not find the plugin of this store, libsasllmdb.so, in %2: users are \"not found\"; "
+    "SASL_PATH in its environment says where to look",
     "%r3"},
 [DOCTOR_PLUGIN_SUFFIX] = {"plugin-suffix", DOCTOR_ERROR,
     "%1 is there, but not %2, and libsasl2 loads only names that end in .so",
@@ -232,11 +239,12 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%1 runs (process %2) with SASL_PATH \"%3\" and not \"%4\": a reload does not pass it on",
     "systemctl restart %5"},
 [DOCTOR_MECH_TWICE] = {"mech-twice", DOCTOR_WARNING,
-    "%2 is offered to %1 by two plugins, %3 and %4; %5 is the one in use",
-    "rm %6"},
+    "%2 is offered to %1 by two plugins, %3 and %4; %5 is the one in use; SASL_PATH should "
+    "lead to one only (do not delete the other: it may be a package's, or what the first links to)",
+    "%r6"},
 [DOCTOR_MECH_STOCK] = {"mech-stock", DOCTOR_WARNING,
     "%2 at %1 comes from another plugin, %3: it tells unknown users from known ones, and knows no "
-    "crypt(3) accounts",
+    "crypt(3) accounts; leave that file, and name the directory of ours alone in SASL_PATH",
     "%r4"},
 [DOCTOR_MECH_UNSET] = {"mech-unset", DOCTOR_WARNING,
     "%1 offers every mechanism of every plugin (%3), since %2 has no mech_list",
@@ -267,9 +275,13 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "binding",
     "%r4"},
 [DOCTOR_MECH_VERIFIER] = {"mech-verifier", DOCTOR_WARNING,
-    "%1 offers %3, for which %4 of %5 accounts have no verifier: programs that choose it do not "
-    "fall back to another",
-    "%r6"},
+    "%1 offers %2, for which no account has a verifier: programs that choose it do not fall back "
+    "to another",
+    "%r3"},
+[DOCTOR_MECH_VERIFIER_SOME] = {"mech-verifier-some", DOCTOR_NOTE,
+    "%1 offers mechanisms for which some of the %3 accounts have no verifier: %2; whose program "
+    "chooses one of them does not get in%4",
+    ""},
 
 [DOCTOR_REALM] = {"realm", DOCTOR_WARNING,
     "a name without \"@\" at %1 belongs to the realm \"%2\", in which the store %3 has no account "

@@ -15,6 +15,7 @@ enum doctor_severity {
 enum doctor_id {
     /* what is there at all */
     DOCTOR_NOTHING_FOUND,
+    DOCTOR_STORE_NONE,
     DOCTOR_UNREADABLE,
     DOCTOR_CANNOT_LOOK,
     /* Postfix: AUTH and TLS */
@@ -94,6 +95,7 @@ enum doctor_id {
     DOCTOR_MECH_PLUS,
     DOCTOR_MECH_UNBOUND,
     DOCTOR_MECH_VERIFIER,
+    DOCTOR_MECH_VERIFIER_SOME,
     /* realms and accounts */
     DOCTOR_REALM,
     DOCTOR_REALM_HOST_ID,

@@ -73,22 +73,6 @@ const char *doctor_sasl_drop(struct doctor *d, const struct application *a, cons
     return doctor_conf_drop(d, a, arena_format(&d->arena, "%s%s", a->prefix, option));
 }
 
-const char *doctor_mechanisms_without(struct doctor *d, const struct application *a,
-                                      const char *unwanted)
-{
-    const char *list = application_option(d, a, "mech_list");
-    struct slice rest = slice_str(list == NULL ? a->offered : list);
-    struct slice word;
-    const char *kept = "";
-    while (settings_word(&rest, " \t,", &word)) {
-        if (strcasecmp(doctor_without_plus(d, word), unwanted) != 0) {
-            kept = arena_format(&d->arena, "%s%s%.*s", kept, *kept == '\0' ? "" : " ", (int)word.n,
-                                (const char *)word.p);
-        }
-    }
-    return doctor_sasl_set(d, a, "mech_list", kept);
-}
-
 const struct store_counts *doctor_counts(struct doctor *d, const char *path, const char *key_path)
 {
     for (const struct store_view *v = d->stores; v != NULL; v = v->next) {

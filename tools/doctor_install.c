@@ -28,7 +28,76 @@ static bool is_packaged(const struct doctor *d)
     return doctor_exists(&d->files, "/usr/share/doc/sasl-lmdb/copyright");
 }
 
-const char *doctor_install_plugin(struct doctor *d, const char *directory, const char *file)
+/* Where the distribution's packages have their files: nothing there is for us to change. */
+static bool is_the_system_s(const char *path)
+{
+    return strncmp(path, "/usr/lib", strlen("/usr/lib")) == 0 ||
+           strncmp(path, "/lib", strlen("/lib")) == 0;
+}
+
+/* Whether everything an application asks for is among the plugins of ours. */
+static bool needs_only_ours(struct doctor *d, const struct application *a)
+{
+    const char *auxprop = application_option(d, a, "auxprop_plugin");
+    const char *list = application_option(d, a, "mech_list");
+    struct slice rest = slice_str(list == NULL ? "" : a->offered);
+    struct slice word;
+    while (settings_word(&rest, " ", &word)) {
+        if (plugins_our_file(arena_copy(&d->arena, word)) == NULL) {
+            return false;
+        }
+    }
+    rest = slice_str(auxprop == NULL ? "lmdb" : auxprop);
+    while (settings_word(&rest, " \t,", &word)) {
+        if (!slice_equal_str(word, "lmdb")) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The words of import_environment, with SASL_PATH in place of what was said of it. */
+static const char *import_environment(struct doctor *d, const char *path)
+{
+    static const char usual[] = "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE "
+                                "POSTLOG_HOSTNAME";
+    const char *now = postfix_get(&d->postfix, NULL, "import_environment");
+    struct slice rest = slice_str(*now == '\0' ? usual : now);
+    struct slice word;
+    const char *words = "";
+    if (strpbrk(now, "{}") != NULL) {
+        return NULL; /* words with spaces in them are better changed by hand */
+    }
+    while (settings_word(&rest, " \t,", &word)) {
+        const char *text = arena_copy(&d->arena, word);
+        if (strncmp(text, "SASL_PATH", strlen("SASL_PATH")) != 0) {
+            words = arena_format(&d->arena, "%s%s ", words, text);
+        }
+    }
+    return arena_format(&d->arena, "%sSASL_PATH=%s", words, path);
+}
+
+const char *doctor_path_to_ours(struct doctor *d, const struct application *a,
+                                const char *directory)
+{
+    if (!needs_only_ours(d, a)) {
+        return "";
+    }
+    if (a->server == SERVER_POSTFIX) {
+        const char *words = import_environment(d, directory);
+        return words == NULL ? ""
+                             : doctor_command(&d->arena, "postconf -c %1 -e import_environment=%2",
+                                              d->postfix_at, words, NULL);
+    }
+    static const char defaults[] = "/etc/default/cyrus-imapd";
+    if (a->server == SERVER_IMAPD && doctor_exists(&d->files, defaults)) {
+        return doctor_command(&d->arena, "echo SASL_PATH=%1 >> %2", directory, defaults, NULL);
+    }
+    return "";
+}
+
+const char *doctor_install_plugin(struct doctor *d, const struct application *a,
+                                  const char *directory, const char *file)
 {
     bool packaged = is_packaged(d);
     const char *origin =
@@ -38,9 +107,16 @@ const char *doctor_install_plugin(struct doctor *d, const char *directory, const
         return install;
     }
     bool there = doctor_exists(&d->files, arena_format(&d->arena, "%s/libsasllmdb.so", origin));
+    bool taken = doctor_exists(&d->files, arena_format(&d->arena, "%s/%s", directory, file));
     /* The file may be a pattern for the shell. */
-    return doctor_command(&d->arena, "%r1%r2install -d -m 755 %3 && ln -sf %r4/%r5 %3/",
-                          there ? "" : install, there ? "" : " && ", directory, origin, file, NULL);
+    const char *then = is_the_system_s(directory) || taken
+                           ? doctor_path_to_ours(d, a, origin)
+                           : doctor_command(&d->arena, "install -d -m 755 %1 && ln -s %r2/%r3 %1/",
+                                            directory, origin, file, NULL);
+    if (there || *then == '\0') {
+        return then;
+    }
+    return arena_format(&d->arena, "%s && %s", install, then);
 }
 
 const char *doctor_install_jail(struct doctor *d)

@@ -13,6 +13,15 @@ enum { ESCAPED_MAX = 64 * 1024 };
 
 /* --- findings --- */
 
+/* What is wrong below a root is not for the machine itself to be mended by. */
+static const char *below_root(const struct doctor_report *report, const char *command)
+{
+    if (report->root == NULL || *report->root == '\0' || *command == '\0') {
+        return command;
+    }
+    return doctor_command(report->arena, "chroot %1 sh -c %2", report->root, command, NULL);
+}
+
 void doctor_report_add(struct doctor_report *report, enum doctor_id id, va_list words)
 {
     const char *word[DOCTOR_WORDS_MAX] = {NULL};
@@ -24,7 +33,7 @@ void doctor_report_add(struct doctor_report *report, enum doctor_id id, va_list 
         }
     }
     const char *text = doctor_fill(report->arena, row->sentence, word, false);
-    const char *mend = doctor_fill(report->arena, row->mend, word, true);
+    const char *mend = below_root(report, doctor_fill(report->arena, row->mend, word, true));
     if (!doctor_command_is_usable(mend)) {
         text = arena_format(report->arena,
                             "%s (no command: it would need a name that a shell "

@@ -28,6 +28,7 @@ struct looked_at {
 
 struct doctor_report {
     struct arena *arena;
+    const char *root; /* commands change what is below it only; "" or NULL: the machine */
     struct finding *findings;
     struct looked_at *looked_at;
     unsigned counts[DOCTOR_NOTE + 1]; /* by severity */

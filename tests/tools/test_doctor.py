@@ -9,6 +9,7 @@ import json
 import os
 import pwd
 import re
+import shlex
 import socket
 import tempfile
 import unittest
@@ -210,7 +211,13 @@ def _(site):
     later(site, lambda s: s.file("/etc/postfix/main.cf", b"#" * 2 * 1024 * 1024))
 
 
-@case("unreadable", "conf-missing")
+@case("store-none", "auth-off", postfix=True)
+def _(site):
+    site.store_path = None
+    del site.services["submission"]
+
+
+@case("unreadable", "conf-missing", "store-none")
 def _(site):
     later(site, lambda s: (os.unlink(s.path(s.conf_path)), s.mkdir(s.conf_path)))
     site.store_path = None
@@ -415,13 +422,13 @@ def _(site):
                                  SENDERS + "bob@example.org\n    bob@mail.example.org\n"))
 
 
-@case("conf-missing")
+@case("conf-missing", "store-none")
 def _(site):
     site.conf = None
     site.store_path = None
 
 
-@case("conf-never-read", "conf-missing")
+@case("conf-never-read", "conf-missing", "store-none")
 def _(site):
     site.conf_path = "/etc/sasl2/smtpd.conf"
     site.store_path = None
@@ -542,6 +549,12 @@ def _(site):
     later(site, lambda s: s.file("/var/spool/postfix/var/run/saslauthd/cache.mmap", b"x"))
 
 
+@case("sasldb-left", "no-accounts")
+def _(site):
+    site.users = []
+    later(site, lambda s: s.file("/etc/sasldb2", b"alice\0example.org\0userPassword Geheim77"))
+
+
 @case("sasldb-left")
 def _(site):
     later(site, lambda s: s.file("/var/spool/postfix/etc/sasldb2",
@@ -640,9 +653,15 @@ def _(site):
     site.plugins[PLUGINS]["liblogin.so"] = THEIRS
 
 
-@case("mech-unset", "mech-verifier")
+@case("mech-unset")
 def _(site):
     del site.conf["mech_list"]
+
+
+@case("mech-unset", "legacy", imap=True, postfix=False)
+def _(site):
+    del site.imapd["sasl_mech_list"]
+    site.plugins[PLUGINS].update({"libntlm.so": THEIRS, "libgssapiv2.so": THEIRS})
 
 
 @case("mech-nobody")
@@ -710,7 +729,13 @@ def import_crypt(site):
     assert result.status == 0, result
 
 
-@case("crypt-only", "mech-verifier")
+@case("mech-verifier-some", "crypt-only")
+def _(site):
+    site.conf["lmdb_upgrade"] = "yes"
+    later(site, import_crypt)
+
+
+@case("crypt-only", "mech-verifier-some")
 def _(site):
     later(site, import_crypt)
 
@@ -992,7 +1017,17 @@ class DoctorTest(toolkit.ToolTest):
         self.assertEqual(result.status, 1 if bad else 0, result)
         if status is not None:
             self.assertEqual(result.status, status, result)
+        for finding in report["findings"]:
+            finding["mend"] = self.inside(site.root, finding["mend"])
         return report["findings"]
+
+    def inside(self, root, mend):
+        """The command for a shell inside the tree, which alone it may change."""
+        if not mend:
+            return mend
+        words = shlex.split(mend)
+        self.assertEqual((words[:-1], len(words)), (["chroot", root, "sh", "-c"], 5))
+        return words[-1]
 
     def ids(self, site, *arguments):
         return {finding["id"] for finding in self.findings(site, *arguments)}
@@ -1173,7 +1208,7 @@ class Commands(DoctorTest):
         site.write()
         mend = self.mend(site, "plugin-directory")
         self.assertEqual(mend, "cmake --install build/release && install -d -m 755 "
-                               f"'/p'\\''l;ugins' && ln -sf {INSTALLED}/*.so '/p'\\''l;ugins'/")
+                               f"'/p'\\''l;ugins' && ln -s {INSTALLED}/*.so '/p'\\''l;ugins'/")
 
     def test_plugins_come_from_where_they_were_installed(self):
         """By the package or by cmake --install; linked to where a server looks, or put back."""
@@ -1190,7 +1225,7 @@ class Commands(DoctorTest):
                         site.file(package, "")
                     if there:
                         site.file(f"{origin}/libsasllmdb.so", OURS)
-                    link = f"install -d -m 755 {PLUGINS} && ln -sf {origin}/liblogin.so {PLUGINS}/"
+                    link = f"install -d -m 755 {PLUGINS} && ln -s {origin}/liblogin.so {PLUGINS}/"
                     self.assertEqual(self.mend(site, "mech-nobody"),
                                      link if there else f"{again} && {link}")
             with self.subTest("where they belong", packaged=packaged):
@@ -1202,6 +1237,78 @@ class Commands(DoctorTest):
                 if packaged:
                     site.file(package, "")
                 self.assertEqual(self.mend(site, "mech-nobody"), again)
+
+    def test_auth_is_not_taken_from_the_only_port_that_has_it(self):
+        site = self.site()
+        del site.services["submission"]
+        site.services["smtp"]["smtpd_sasl_auth_enable"] = "yes"
+        site.write()
+        self.assertEqual(self.ids(site), set())
+        site.services["smtp"]["smtpd_sasl_auth_enable"] = "no"
+        site.write()
+        self.assertEqual(
+            self.mend(site, "auth-off"),
+            "postconf -c /etc/postfix -M 'submission/inet=submission inet n - y - - smtpd' && "
+            "postconf -c /etc/postfix -P submission/inet/smtpd_tls_security_level=encrypt "
+            "submission/inet/smtpd_sasl_auth_enable=yes")
+        site.services["submission"] = {**SUBMISSION, "smtpd_sasl_auth_enable": "no"}
+        site.write()
+        self.assertEqual(self.mend(site, "auth-off"), "")
+        self.assertEqual(self.mend(site, "auth-off-submission"), "postconf -c /etc/postfix -P "
+                         "submission/inet/smtpd_sasl_auth_enable=yes")
+
+    def test_commands_stay_below_the_root(self):
+        site = self.site()
+        site.conf["mech_list"] += " CRAM-MD5"
+        site.write()
+        mend = json.loads(site.doctor("--json").out)["findings"][0]["mend"]
+        self.assertEqual(shlex.split(mend)[:4], ["chroot", site.root, "sh", "-c"])
+        self.assertEqual(shlex.split(mend)[4], self.mend(site, "mech-verifier"))
+
+    def test_the_store_comes_first(self):
+        site = self.site()
+        site.store_path = site.conf = None
+        site.plugins = {}
+        site.write()
+        warnings = [f for f in self.findings(site) if f["severity"] == "warning"]
+        self.assertEqual(warnings[0]["id"], "store-none")
+        self.assertEqual(warnings[0]["mend"], f"sasl-lmdb -f {STORE} -k {KEY} init")
+
+    def test_no_plugin_of_others_is_overwritten_or_removed(self):
+        """SASL_PATH changes, never a file that may be a package's, nor what our link points to."""
+        before = "MAIL_CONFIG TZ LANG=C"
+        wanted = f"postconf -c /etc/postfix -e import_environment='{before} SASL_PATH=%s'"
+        stock = {"libplain.so": THEIRS, "liblogin.so": THEIRS, "libscram.so": THEIRS}
+        for path, ids, directory in (
+                ("", {"plugin-missing", "mech-stock"}, INSTALLED),
+                (f"SASL_PATH={STOCK}", {"plugin-missing", "mech-stock"}, INSTALLED),
+                (f"SASL_PATH={STOCK}:{PLUGINS}", {"mech-twice", "mech-stock"}, PLUGINS),
+                (f"SASL_PATH={PLUGINS}:{STOCK}", {"mech-twice"}, PLUGINS)):
+            with self.subTest(path):
+                site = self.site()
+                site.plugins[STOCK] = dict(stock)
+                site.main["import_environment"] = f"{before} {path}"
+                site.write()
+                site.file(f"{INSTALLED}/libsasllmdb.so", OURS)
+                found = self.findings(site)
+                self.assertEqual({f["id"] for f in found}, ids)
+                self.assertEqual({f["mend"] for f in found}, {wanted % directory})
+
+        with self.subTest("others are wanted as well"):
+            site.conf["mech_list"] += " OTP"
+            site.plugins[STOCK]["libotp.so"] = THEIRS
+            site.write()
+            self.assertEqual(self.mend(site, "mech-twice"), "")
+
+        with self.subTest("Cyrus IMAP"):
+            site = self.site(imap=True, postfix=False)
+            site.plugins[STOCK] = dict(stock)
+            site.defaults = f"SASL_PATH={STOCK}\n"
+            site.write()
+            site.file(f"{INSTALLED}/libsasllmdb.so", OURS)
+            line = f"echo SASL_PATH={INSTALLED} >> /etc/default/cyrus-imapd"
+            self.assertEqual(self.mend(site, "plugin-missing"), line)
+            self.assertEqual(self.mend(site, "mech-stock"), line)
 
     def test_the_filter_comes_from_where_it_was_installed(self):
         for packaged in (True, False):
@@ -1437,6 +1544,33 @@ class Commands(DoctorTest):
         self.assertEqual(result.status, 1)
         self.assertIn(b"\\x1b[2J", result.out)
         self.assertNotIn(b"\x1b", result.out)
+
+    def test_a_sasldb_is_imported_once(self):
+        """Another import would undo what has changed since; deleting it unseen may lose accounts."""
+        for users, wanted in (([], f"sasl-lmdb -f {STORE} -k {KEY} import --format sasldb "
+                                   "/etc/sasldb2"),
+                              ([("alice", "example.org")], "")):
+            site = self.site()
+            site.users = users
+            site.write()
+            site.file("/etc/sasldb2", b"alice\0example.org\0userPassword Geheim77")
+            found = {f["id"]: f for f in self.findings(site)}["sasldb-left"]
+            self.assertEqual(found["mend"], wanted)
+            self.assertEqual("deleted users back" in found["text"], bool(users))
+
+    def test_one_list_of_mechanisms(self):
+        """Whatever is wrong with mech_list, the command is the same: none undoes another."""
+        site = self.site()
+        site.conf["mech_list"] = "NTLM PLAIN GSSAPI CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1-PLUS"
+        site.plugins[PLUGINS].update({"libntlm.so": THEIRS, "libgssapiv2.so": THEIRS})
+        site.write()
+        found = self.findings(site)
+        self.assertEqual([f["id"] for f in found].count("mech-verifier"), 1)
+        self.assertEqual({f["id"] for f in found}, {"mech-ntlm", "mech-gssapi", "mech-verifier",
+                                                    "mech-no-login", "mech-unbound"})
+        self.assertEqual({f["mend"] for f in found},
+                         {"sed -i '/^[[:space:]]*mech_list:/Ic mech_list: PLAIN SCRAM-SHA-1 "
+                          "LOGIN' /etc/postfix/sasl/smtpd.conf"})
 
     def test_they_mend(self):
         """Some of the commands, run where the files are."""
