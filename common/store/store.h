@@ -140,8 +140,9 @@ MUST_USE enum auth_status store_delete(struct store *store, const struct identit
 
 /*
  * Writes many accounts in one transaction. One that exists gets the verifiers and the time of
- * change; its flags, created time and expiry stay, so that a new password does not enable what
- * somebody disabled. New ones get created and changed set where these are 0. All or nothing.
+ * change and keeps its created time; it is disabled if either record is, and of two times of expiry
+ * the earlier one counts, so that a new password does not enable what somebody disabled. New ones
+ * get created and changed set where these are 0. All or nothing.
  * *ret_new, which may be NULL, counts those that did not exist.
  */
 MUST_USE enum auth_status store_write_batch(struct store *store, const struct record *records,

@@ -105,8 +105,11 @@ static void merge(const struct store_batch *batch, const struct record *old, boo
 {
     if (exists && !batch->whole) {
         record->created = old->created;
-        record->expires = old->expires;
-        record->flags = old->flags; /* a new password does not enable a disabled account */
+        /* Whoever shuts an account out has his way: neither side opens what the other closes. */
+        record->flags |= old->flags;
+        if (old->expires != 0 && (record->expires == 0 || old->expires < record->expires)) {
+            record->expires = old->expires;
+        }
     }
     set_missing_times(record);
 }

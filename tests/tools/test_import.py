@@ -47,6 +47,31 @@ class Import(toolkit.ToolTest):
             self.store.names(), ["bob@b.example: userPassword", "alice@example.org: userPassword"]
         )
 
+    def test_what_shuts_an_account_out_stays(self):
+        """Neither the source nor the store opens what the other has closed."""
+        crypt = "$6$saltsalt$" + "a" * 86
+        for user in ("open", "off", "early", "late"):
+            self.set_password(self.store, f"{user}@example.org", b"old")
+        self.store.tool("disable", "off@example.org")
+        self.store.tool("set", "--expires", "2030-01-01", "early@example.org")
+        self.store.tool("set", "--expires", "2040-01-01", "late@example.org")
+        before = self.store.accounts()
+        path = self.file("passwd", f"open@example.org:{{SHA512-CRYPT}}{crypt}:::::: nologin=y\n"
+                                   f"off@example.org:{{SHA512-CRYPT}}{crypt}\n".encode())
+        result = self.store.tool("import", "--format", "dovecot", path)
+        self.assertEqual(result.status, 0, result)
+        # The day of expiry is 2035-01-01.
+        path = self.file("shadow", "".join(f"{user}:{crypt}:19000:0:99999:7::23741:\n"
+                                           for user in ("early", "late")).encode())
+        result = self.store.tool("import", "--format", "shadow", "-u", "example.org", path)
+        self.assertEqual(result.status, 0, result)
+        after = self.store.accounts()
+        self.assertTrue(after["open@example.org"]["disabled"])
+        self.assertTrue(after["off@example.org"]["disabled"])
+        self.assertEqual(after["early@example.org"]["expires"],
+                         before["early@example.org"]["expires"])
+        self.assertLess(after["late@example.org"]["expires"], before["late@example.org"]["expires"])
+
     def test_counts(self):
         self.set_password(self.store, "alice@example.org", b"old")
         created = self.store.accounts()["alice@example.org"]["created"]

@@ -215,7 +215,7 @@ static void batches(void **state)
     records[0] = fixture_record("carol", "example.org", 3);
     records[1] = fixture_record("alice", "example.org", 9);
     records[1].created = 1;
-    records[1].expires = 1;
+    records[1].expires = 5000;
     records[2] = fixture_record("bob", "other.org", 3);
     records[3] = fixture_record("dave", "example.org", 3);
     records[4] = fixture_record("dave", "example.org", 8); /* the later one stands */
@@ -234,6 +234,12 @@ static void batches(void **state)
     assert_status(f, store_describe(store, &info, &f->detail), AUTH_OK);
     assert_int_equal(info.accounts, 4);
     assert_int_equal(info.seals, 1 + 2 + 6); /* init; change; five records and the description */
+
+    /* Of two times the earlier one. */
+    records[1].expires = 1;
+    assert_status(f, store_write_batch(store, &records[1], 1, &n_new, &f->detail), AUTH_OK);
+    lookup(f, store, "alice", &answer);
+    assert_int_equal(answer.record.expires, 1);
 
     /* A new password leaves an account disabled; a record given as a whole does not. */
     records[1].flags = RECORD_DISABLED;
