@@ -49,7 +49,7 @@ static void check_application(struct doctor *d, const struct application *a)
     }
     if (a->uses_store) {
         doctor_check_access(d, a);
-        doctor_check_store(d, a->store_path, a->key_path, a->label);
+        doctor_check_store(d, a->store_path, a->key_path, a);
     }
 }
 
@@ -89,7 +89,7 @@ static void check_default_store(struct doctor *d)
     if (error == 0) {
         doctor_report_looked_at(&d->report,
                                 arena_format(&d->arena, "store: %s", d->tool->store_path));
-        doctor_check_store(d, d->tool->store_path, d->tool->key_path, d->tool->program);
+        doctor_check_store(d, d->tool->store_path, d->tool->key_path, NULL);
     } else if (d->report.looked_at == NULL) {
         doctor_say(d, DOCTOR_NOTHING_FOUND, d->postfix_at, d->imapd_at, d->tool->store_path, NULL);
     } else if (error == ENOENT || error == ENOTDIR) {

@@ -160,8 +160,11 @@ void doctor_check_mechanisms(struct doctor *d, const struct application *applica
 void doctor_check_realm(struct doctor *d, const struct application *application, const char *realm);
 void doctor_check_imapd(struct doctor *d, const struct application *application);
 void doctor_check_access(struct doctor *d, const struct application *application);
+
+/* A store that this application reads, or none of them (NULL). */
 void doctor_check_store(struct doctor *d, const char *path, const char *key_path,
-                        const char *reader);
+                        const struct application *application);
+
 void doctor_check_leftovers(struct doctor *d);
 void doctor_check_fail2ban(struct doctor *d);
 

@@ -54,8 +54,67 @@ static void tell_exposed(struct doctor *d, const char *path, const char *key_pat
     }
 }
 
-static void tell_status(struct doctor *d, const char *path, const char *key_path,
-                        const struct store_counts *counts)
+/* What init --group is to name: the group that what is left shares it with, or the reader's. */
+static const char *group_for(struct doctor *d, const struct application *a, const char *path,
+                             const char *key_path)
+{
+    const char *const left[] = {path, lock_of(d, path), key_path};
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
+        struct stat st;
+        if (doctor_stat(&d->files, left[i], &st) == 0 && st.st_gid != 0 &&
+            (st.st_mode & S_IRGRP) != 0) {
+            return group_name(&d->files, &d->arena, st.st_gid);
+        }
+    }
+    bool needs_one = a != NULL && !a->opens_as_root && a->user.n_groups > 0;
+    return needs_one ? group_name(&d->files, &d->arena, a->user.groups[a->user.n_groups - 1]) : "";
+}
+
+static const char *init_command(struct doctor *d, const struct application *a, const char *path,
+                                const char *key_path)
+{
+    const char *group = group_for(d, a, path, key_path);
+    return doctor_command(
+        &d->arena, "sasl-lmdb -f %1 -k %2 init%r3", path, key_path,
+        *group == '\0' ? "" : doctor_command(&d->arena, " --group %1", group, NULL), NULL);
+}
+
+/* Puts aside what init would not overwrite; with "&&" behind each command. */
+static const char *put_aside(struct doctor *d, const char *path)
+{
+    static const char *const suffixes[] = {"", "-lock"};
+    const char *commands = "";
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        struct stat st;
+        const char *from = arena_format(&d->arena, "%s%s", path, suffixes[i]);
+        const char *to = arena_format(&d->arena, "%s.old%s", path, suffixes[i]);
+        if (doctor_stat(&d->files, from, &st) == 0) {
+            commands = doctor_command(&d->arena, "%r1mv %2 %3 && ", commands, from, to, NULL);
+        }
+    }
+    return commands;
+}
+
+/*
+ * Files that are not a store may be something else that is needed, and a store that could be opened
+ * may have lost little: those are looked into first.
+ */
+static const char *way_out(struct doctor *d, const struct application *a, const char *path,
+                           const char *key_path, const struct store_counts *counts)
+{
+    struct stat lock;
+    bool lock_is_whole = doctor_stat(&d->files, lock_of(d, path), &lock) == 0 &&
+                         (lock.st_size == 0 || lock.st_size >= sysconf(_SC_PAGESIZE));
+    if (counts->status != AUTH_STORE_DAMAGED || counts->opened || !lock_is_whole) {
+        return doctor_command(&d->arena, "sasl-lmdb -f %1 -k %2 check", path, key_path, NULL);
+    }
+    return doctor_command(&d->arena, "%r1%r2 && sasl-lmdb -f %3 -k %4 restore FILE",
+                          put_aside(d, path), init_command(d, a, path, key_path), path, key_path,
+                          NULL);
+}
+
+static void tell_status(struct doctor *d, const struct application *a, const char *path,
+                        const char *key_path, const struct store_counts *counts)
 {
     const char *why = detail_text(&counts->detail, counts->status);
     switch (counts->status) {
@@ -85,7 +144,7 @@ static void tell_status(struct doctor *d, const char *path, const char *key_path
     default:
         break;
     }
-    doctor_say(d, DOCTOR_STORE_BAD, path, why, key_path, NULL);
+    doctor_say(d, DOCTOR_STORE_BAD, path, why, way_out(d, a, path, key_path, counts), NULL);
 }
 
 static const char *directory_of(struct doctor *d, const char *path)
@@ -152,7 +211,7 @@ static void check_accounts(struct doctor *d, const char *path, const char *key_p
 }
 
 void doctor_check_store(struct doctor *d, const char *path, const char *key_path,
-                        const char *reader)
+                        const struct application *a)
 {
     struct stat st;
     int error = doctor_stat(&d->files, path, &st);
@@ -161,7 +220,10 @@ void doctor_check_store(struct doctor *d, const char *path, const char *key_path
         return;
     }
     if (error != 0) {
-        doctor_say(d, DOCTOR_STORE_MISSING, path, reader, key_path, NULL);
+        doctor_say(
+            d, DOCTOR_STORE_MISSING, path, a == NULL ? d->tool->program : a->label,
+            arena_format(&d->arena, "%s%s", put_aside(d, path), init_command(d, a, path, key_path)),
+            NULL);
         return;
     }
     check_places(d, path, key_path);
@@ -171,7 +233,7 @@ void doctor_check_store(struct doctor *d, const char *path, const char *key_path
     }
     const struct store_counts *counts = doctor_counts(d, path, key_path);
     if (counts != NULL) {
-        tell_status(d, path, key_path, counts);
+        tell_status(d, a, path, key_path, counts);
         if (counts->status == AUTH_OK) {
             check_accounts(d, path, key_path, counts);
         }

@@ -309,11 +309,12 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "sasl-lmdb -f %1 -k %4 set --drop legacy --realm REALM"},
 
 [DOCTOR_STORE_MISSING] = {"store-missing", DOCTOR_ERROR,
-    "the store %1, which %2 reads, is not there: every login gets \"try again later\"",
-    "sasl-lmdb -f %1 -k %3 init"},
+    "the store %1, which %2 reads, is not there: every login gets \"try again later\"; where there was "
+    "one, \"sasl-lmdb restore FILE\" after init brings it back from a backup; the key file stays",
+    "%r3"},
 [DOCTOR_STORE_BAD] = {"store-bad", DOCTOR_ERROR,
     "the store %1 cannot be used: %2",
-    "sasl-lmdb -f %1 -k %3 check"},
+    "%r3"},
 [DOCTOR_STORE_LARGE] = {"store-large", DOCTOR_NOTE,
     "the store %1 is larger than 256 MiB, and not looked into below another root",
     ""},

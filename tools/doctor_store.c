@@ -220,6 +220,7 @@ static enum auth_status count_accounts(const struct counting *counting)
         .path = counting->path, .key_path = counting->key_path, .nolock = counting->copied};
     enum auth_status status = store_open(&options, &store, &counts->detail);
     if (status == AUTH_OK) {
+        counts->opened = true;
         status = store_each(store, NULL, visit, counts, &counts->detail);
         store_close(store);
     }
@@ -296,6 +297,7 @@ static void run_errand(struct store_counter *counter, struct errand *errand)
     struct worker_end end = watch(pid, counts);
     if (end.signal != 0) {
         counts->status = AUTH_STORE_DAMAGED;
+        counts->opened = false;
         (void)snprintf(counts->detail.text, sizeof counts->detail.text,
                        "reading it ended the process by signal %d: pages of the file are damaged",
                        end.signal);

@@ -1189,6 +1189,30 @@ class Commands(DoctorTest):
     def mend(self, site, wanted):
         return [f["mend"] for f in self.findings(site) if f["id"] == wanted][0]
 
+    def test_a_lost_store_comes_back_from_a_backup(self):
+        """Its command makes room and a store of the group it had; nobody's key file is touched."""
+        init = f"sasl-lmdb -f {STORE} -k {KEY} init --group sasl"
+        moves = f"mv {STORE} {STORE}.old && ", f"mv {STORE}-lock {STORE}.old-lock && "
+        restore = f" && sasl-lmdb -f {STORE} -k {KEY} restore FILE"
+        for wanted, damage, mend in (
+            ("store-missing", lambda s: os.unlink(s.path(STORE)), moves[1] + init),
+            ("store-missing", lambda s: (os.unlink(s.path(STORE)), os.unlink(s.path(STORE + "-lock"))),
+             init),
+            ("store-bad", lambda s: os.truncate(s.path(STORE), 4096),
+             "".join(moves) + init + restore),
+            # Whatever it is, somebody else may need it.
+            ("store-bad", lambda s: s.file(STORE, "not a store"),
+             f"sasl-lmdb -f {STORE} -k {KEY} check"),
+        ):
+            with self.subTest(mend):
+                site = self.site()
+                later(site, damage)
+                site.write()
+                found = {f["id"]: f for f in self.findings(site)}[wanted]
+                self.assertEqual(found["mend"], mend)
+                if wanted == "store-missing":
+                    self.assertIn('"sasl-lmdb restore FILE"', found["text"])
+
     def test_users_and_groups_have_names(self):
         site = self.site()
         site.groups = site.groups.replace("sasl:", "sasl-users:")
