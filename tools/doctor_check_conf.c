@@ -67,7 +67,7 @@ static void check_switches(struct doctor *d, const struct application *a)
 static void check_paths(struct doctor *d, const struct application *a)
 {
     if (a->uses_store && strcmp(a->store_path, d->tool->store_path) != 0 &&
-        doctor_exists(&d->files, d->tool->store_path)) {
+        doctor_exists(&d->files, a->store_path) && doctor_exists(&d->files, d->tool->store_path)) {
         doctor_say(d, DOCTOR_STORE_ELSEWHERE, a->label, a->store_path, d->tool->store_path,
                    a->key_path, NULL);
     }

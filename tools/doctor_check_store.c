@@ -210,6 +210,42 @@ static void check_accounts(struct doctor *d, const char *path, const char *key_p
     }
 }
 
+/* Accounts where the tools keep them, so that it is the path that is wrong; 0: there are none. */
+static uint64_t accounts_elsewhere(struct doctor *d, const struct application *a)
+{
+    const char *path = d->tool->store_path;
+    if (a == NULL || strcmp(path, a->store_path) == 0 || !doctor_exists(&d->files, path)) {
+        return 0;
+    }
+    const struct store_counts *counts = doctor_counts(d, path, d->tool->key_path);
+    return counts != NULL && counts->status == AUTH_OK ? counts->accounts : 0;
+}
+
+static void tell_misnamed(struct doctor *d, const struct application *a, uint64_t accounts)
+{
+    const struct tool *tool = d->tool;
+    const char *mend = doctor_sasl_set(d, a, "lmdb_path", tool->store_path);
+    if (strcmp(a->key_path, tool->key_path) != 0) {
+        const char *key = doctor_sasl_set(d, a, "lmdb_keyfile", tool->key_path);
+        mend = *mend == '\0' || *key == '\0' ? "" : arena_format(&d->arena, "%s && %s", mend, key);
+    }
+    doctor_say(d, DOCTOR_STORE_MISNAMED, a->store_path, a->label, a->conf_path, tool->store_path,
+               arena_number(&d->arena, accounts), mend, NULL);
+}
+
+static void tell_missing(struct doctor *d, const struct application *a, const char *path,
+                         const char *key_path)
+{
+    uint64_t accounts = accounts_elsewhere(d, a);
+    if (accounts > 0) {
+        tell_misnamed(d, a, accounts);
+        return;
+    }
+    const char *begin =
+        arena_format(&d->arena, "%s%s", put_aside(d, path), init_command(d, a, path, key_path));
+    doctor_say(d, DOCTOR_STORE_MISSING, path, a == NULL ? d->tool->program : a->label, begin, NULL);
+}
+
 void doctor_check_store(struct doctor *d, const char *path, const char *key_path,
                         const struct application *a)
 {
@@ -220,10 +256,7 @@ void doctor_check_store(struct doctor *d, const char *path, const char *key_path
         return;
     }
     if (error != 0) {
-        doctor_say(
-            d, DOCTOR_STORE_MISSING, path, a == NULL ? d->tool->program : a->label,
-            arena_format(&d->arena, "%s%s", put_aside(d, path), init_command(d, a, path, key_path)),
-            NULL);
+        tell_missing(d, a, path, key_path);
         return;
     }
     check_places(d, path, key_path);

@@ -312,6 +312,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "the store %1, which %2 reads, is not there: every login gets \"try again later\"; where there was "
     "one, \"sasl-lmdb restore FILE\" after init brings it back from a backup; the key file stays",
     "%r3"},
+[DOCTOR_STORE_MISNAMED] = {"store-misnamed", DOCTOR_ERROR,
+    "the store %1, which %2 reads (lmdb_path in %3), is not there, while %4 has %5 accounts: every "
+    "login gets \"try again later\"",
+    "%r6"},
 [DOCTOR_STORE_BAD] = {"store-bad", DOCTOR_ERROR,
     "the store %1 cannot be used: %2",
     "%r3"},

@@ -105,6 +105,7 @@ enum doctor_id {
     DOCTOR_LEGACY,
     /* store and key */
     DOCTOR_STORE_MISSING,
+    DOCTOR_STORE_MISNAMED,
     DOCTOR_STORE_BAD,
     DOCTOR_STORE_LARGE,
     DOCTOR_KEY_MISSING,

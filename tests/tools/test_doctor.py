@@ -755,6 +755,11 @@ def _(site):
     site.store_path = None
 
 
+@case("store-misnamed")
+def _(site):
+    site.conf["lmdb_path"] = "/srv/mail/users.mdb"
+
+
 @case("store-large")
 def _(site):
     later(site, lambda s: os.truncate(s.path(STORE), 256 * 1024 * 1024 + 4096))
@@ -1212,6 +1217,29 @@ class Commands(DoctorTest):
                 self.assertEqual(found["mend"], mend)
                 if wanted == "store-missing":
                     self.assertIn('"sasl-lmdb restore FILE"', found["text"])
+
+    def test_a_store_is_made_for_the_group_of_its_reader(self):
+        site = self.site(imap=True, postfix=False)
+        site.store_path = None
+        site.write()
+        self.assertEqual(self.mend(site, "store-missing"),
+                         f"sasl-lmdb -f {STORE} -k {KEY} init --group sasl")
+
+    def test_a_store_elsewhere_is_not_made_anew(self):
+        """Not where accounts wait at the place the tools know; an empty store is no reason."""
+        for users, wanted in (([("alice", "example.org")], "store-misnamed"),
+                              ([], "store-missing")):
+            site = self.site()
+            site.users = users
+            site.conf.update(lmdb_path="/srv/users.mdb", lmdb_keyfile="/srv/key")
+            site.write()
+            found = {f["id"]: f for f in self.findings(site)}
+            self.assertEqual(set(found), {wanted})
+            change = ("sed -i '/^[[:space:]]*lmdb_{0}:/Ic lmdb_{0}: {1}' "
+                      "/etc/postfix/sasl/smtpd.conf").format
+            self.assertEqual(found[wanted]["mend"],
+                             f"{change('path', STORE)} && {change('keyfile', KEY)}" if users else
+                             "sasl-lmdb -f /srv/users.mdb -k /srv/key init")
 
     def test_users_and_groups_have_names(self):
         site = self.site()
