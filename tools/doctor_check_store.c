@@ -7,6 +7,7 @@
 
 #include "doctor.h"
 #include "engine/verifier.h"
+#include "privilege.h"
 
 /* --- the store itself --- */
 
@@ -113,6 +114,53 @@ static const char *way_out(struct doctor *d, const struct application *a, const 
                           NULL);
 }
 
+static const char *opening_for_owner(struct doctor *d, const struct stat *barrier_st,
+                                     const char *barrier, const struct person *owner,
+                                     const char *sibling)
+{
+    struct stat st;
+    if (S_ISDIR(barrier_st->st_mode)) {
+        return doctor_command(&d->arena, "chmod o+x %1", barrier, NULL);
+    }
+    if (barrier_st->st_uid == owner->uid) {
+        return doctor_command(&d->arena, "chmod u+rw %1", barrier, NULL);
+    }
+    if (doctor_stat(&d->files, sibling, &st) != 0) {
+        return "";
+    }
+    return doctor_command(&d->arena, "chown %1:%2 %3", owner->name,
+                          group_name(&d->files, &d->arena, st.st_gid), barrier, NULL);
+}
+
+/* What keeps the user to whom it belongs from it, whom every tool becomes. False: nothing known. */
+static bool tell_denied(struct doctor *d, const char *path)
+{
+    uid_t uid = d->files.root[0] == '\0' ? privilege_owner(path) : (uid_t)-1;
+    if (uid == (uid_t)-1) {
+        return false;
+    }
+    const char *barrier = "";
+    const char *lock = lock_of(d, path);
+    struct person owner = person_find(&d->files, &d->arena, user_name(&d->files, &d->arena, uid));
+    bool data_stops =
+        owner.known && !person_may(&d->files, &d->arena, &owner, path, WANT_READ, &barrier);
+    bool stops = data_stops || (owner.known && !person_may(&d->files, &d->arena, &owner, lock,
+                                                           WANT_READ | WANT_WRITE, &barrier));
+    struct stat st;
+    if (!stops || doctor_stat(&d->files, barrier, &st) != 0) {
+        return false;
+    }
+    doctor_say(d, DOCTOR_STORE_BAD, path,
+               arena_format(&d->arena,
+                            "%s stands in the way of user %s, whom it belongs to (mode %04o, "
+                            "owner %s, group %s)",
+                            barrier, owner.name, (unsigned)(st.st_mode & 07777),
+                            user_name(&d->files, &d->arena, st.st_uid),
+                            group_name(&d->files, &d->arena, st.st_gid)),
+               opening_for_owner(d, &st, barrier, &owner, data_stops ? lock : path), NULL);
+    return true;
+}
+
 static void tell_status(struct doctor *d, const struct application *a, const char *path,
                         const char *key_path, const struct store_counts *counts)
 {
@@ -140,11 +188,17 @@ static void tell_status(struct doctor *d, const struct application *a, const cha
             doctor_say(d, DOCTOR_CANNOT_LOOK, path, why, NULL);
             return;
         }
+        if (tell_denied(d, path)) {
+            return;
+        }
         break;
     default:
         break;
     }
-    doctor_say(d, DOCTOR_STORE_BAD, path, why, way_out(d, a, path, key_path, counts), NULL);
+    bool in_part = counts->opened &&
+                   (counts->status == AUTH_STORE_DAMAGED || counts->status == AUTH_STORE_FOREIGN);
+    doctor_say(d, in_part ? DOCTOR_STORE_RECORD : DOCTOR_STORE_BAD, path, why,
+               way_out(d, a, path, key_path, counts), NULL);
 }
 
 static const char *directory_of(struct doctor *d, const char *path)

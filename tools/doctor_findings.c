@@ -319,6 +319,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_STORE_BAD] = {"store-bad", DOCTOR_ERROR,
     "the store %1 cannot be used: %2",
     "%r3"},
+[DOCTOR_STORE_RECORD] = {"store-record", DOCTOR_ERROR,
+    "the store %1 is damaged in part: %2; whose records are sound can log in, and nothing more was "
+    "looked into here",
+    "%r3"},
 [DOCTOR_STORE_LARGE] = {"store-large", DOCTOR_NOTE,
     "the store %1 is larger than 256 MiB, and not looked into below another root",
     ""},

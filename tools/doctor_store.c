@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/crypto.h"
 #include "privilege.h"
 #include "store/files.h"
 #include "store/store.h"
@@ -212,6 +213,14 @@ static void name_original(struct detail *detail, const char *copy, const char *o
 
 /* --- the process that opens a store --- */
 
+static enum auth_status read_head(struct store *store, struct detail *detail)
+{
+    struct store_info info;
+    enum auth_status status = store_describe(store, &info, detail);
+    crypto_wipe(&info, sizeof info);
+    return status;
+}
+
 static enum auth_status count_accounts(const struct counting *counting)
 {
     struct store_counts *counts = counting->counts;
@@ -220,8 +229,11 @@ static enum auth_status count_accounts(const struct counting *counting)
         .path = counting->path, .key_path = counting->key_path, .nolock = counting->copied};
     enum auth_status status = store_open(&options, &store, &counts->detail);
     if (status == AUTH_OK) {
-        counts->opened = true;
-        status = store_each(store, NULL, visit, counts, &counts->detail);
+        status = read_head(store, &counts->detail);
+        if (status == AUTH_OK) {
+            counts->opened = true;
+            status = store_each(store, NULL, visit, counts, &counts->detail);
+        }
         store_close(store);
     }
     if (status == AUTH_KEY_EXPOSED && is_another_stores(counting)) {

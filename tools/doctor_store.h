@@ -33,7 +33,7 @@ struct store_counts {
     /* Of opening and reading; AUTH_OK: the rest is filled. AUTH_TOO_LONG: too large to copy. */
     enum auth_status status;
     struct detail detail;
-    bool opened; /* what failed came after that, and did not end the process */
+    bool opened; /* what failed came after that and reading its head, and did not end the process */
     uint64_t accounts;
     uint64_t kinds[STORE_VIEW_KINDS]; /* accounts by the set of their verifiers */
     unsigned n_realms;

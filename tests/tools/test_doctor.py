@@ -5,6 +5,7 @@ Each set-up is a tree that stands for a whole machine, with a real store in it; 
 """
 
 import functools
+import grp
 import json
 import os
 import pwd
@@ -994,7 +995,7 @@ def _(site):
 
 
 # What a tree cannot show to everybody; their tests are below.
-ELSEWHERE = {"cannot-look", "store-root"}
+ELSEWHERE = {"cannot-look", "store-root", "store-record"}
 
 
 class DoctorTest(toolkit.ToolTest):
@@ -1158,6 +1159,59 @@ class Broken(DoctorTest):
         self.assertEqual(len({row[0] for row in rows}), len(rows))
         self.assertEqual({row[0] for row in rows}, set(CASES) | ELSEWHERE)
         self.assertTrue(all(row[1] in ("error", "warning", "note") for row in rows))
+
+    def test_a_damaged_record(self):
+        """One, and the store is not called lost for it."""
+        site = self.site()
+        site.write()
+        good = toolkit.contents(site.path(STORE))
+        head = b"\1\0\0\0\0\0\0\1"  # version, flags, reserved, key id; also in pages that are free
+        at = good.find(head)
+        found = {}
+        while "store-record" not in found:
+            self.assertGreaterEqual(at, 0)
+            bad = bytearray(good)
+            bad[at + 50] ^= 4
+            with open(site.path(STORE), "r+b") as file:
+                file.write(bad)
+            found = {f["id"]: f for f in self.findings(site)}
+            at = good.find(head, at + 1)
+        self.assertEqual(set(found), {"store-record"})
+        self.assertIn(f"sasl-lmdb -f {STORE} -k {KEY} check", found["store-record"]["mend"])
+
+    @unittest.skipUnless(AS_ROOT, "only root becomes the owner of a store")
+    def test_a_store_kept_from_its_owner(self):
+        """On the machine itself: the command that lets him in, and it does."""
+        owner = pwd.getpwnam("nobody")
+        directory = os.path.join(self.directory, "kept")
+        os.mkdir(directory, 0o755)
+        store = toolkit.Store(directory)
+        for path, contents in zip((store.path, store.lock, store.key),
+                                  made_store("strict", (("alice", "example.org"),))):
+            with open(path, "wb") as file:
+                file.write(contents)
+            os.chmod(path, 0o600)
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+
+        def bad():
+            done = toolkit.run(store.command(
+                "doctor", "--postfix", "/nonexistent", "--imapd", "/nonexistent", "--json"))
+            return {f["id"]: f for f in json.loads(done.out)["findings"]}.get("store-bad")
+
+        self.assertIsNone(bad())
+        group = grp.getgrgid(owner.pw_gid).gr_name
+        for change, mend in (
+            (lambda: os.chmod(directory, 0o700), f"chmod o+x {directory}"),
+            (lambda: os.chown(store.path, 0, 0), f"chown nobody:{group} {store.path}"),
+            (lambda: os.chown(store.lock, 0, 0), f"chown nobody:{group} {store.lock}"),
+            (lambda: os.chmod(store.path, 0), f"chmod u+rw {store.path}"),
+        ):
+            with self.subTest(mend):
+                change()
+                self.assertEqual(bad()["mend"], mend)
+                self.assertIn("of user nobody, whom it belongs to (mode ", bad()["text"])
+                self.assertEqual(toolkit.run(["sh", "-c", mend]).status, 0)
+                self.assertIsNone(bad())
 
     def test_a_store_of_root(self):
         if not AS_ROOT:
