@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One smtpd of Postfix: AUTH where it should be, TLS around it, not too many guesses. */
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "doctor.h"
 
@@ -186,7 +188,9 @@ static void check_certificates(const struct smtpd *s)
             struct stat st;
             int error = doctor_stat(&s->d->files, path, &st);
             any = true;
-            if (error != 0) {
+            if (error == EACCES && geteuid() != 0) {
+                doctor_say(s->d, DOCTOR_CANNOT_LOOK, path, doctor_why(error), NULL);
+            } else if (error != 0) {
                 doctor_say(s->d, DOCTOR_CERTIFICATE_MISSING, s->name, path, doctor_why(error),
                            NULL);
             }

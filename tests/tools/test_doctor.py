@@ -1227,19 +1227,22 @@ class Broken(DoctorTest):
     def test_what_only_root_may_see(self):
         site = self.site()
         site.write()
-        os.chmod(site.path("/var/lib/sasl-lmdb"), 0)
-        self.addCleanup(os.chmod, site.path("/var/lib/sasl-lmdb"), 0o755)
+        for closed in ("/var/lib/sasl-lmdb", "/etc/ssl"):
+            os.chmod(site.path(closed), 0)
+            self.addCleanup(os.chmod, site.path(closed), 0o755)
         self.assertEqual(self.ids(site), {"cannot-look"})
 
     @unittest.skipUnless(AS_ROOT, "only root can become somebody else")
     def test_what_only_root_may_see_as_somebody_else(self):
         site = self.site()
         site.write()
-        os.chmod(site.path("/var/lib/sasl-lmdb"), 0o700)
+        for closed in ("/var/lib/sasl-lmdb", "/etc/ssl"):
+            os.chmod(site.path(closed), 0o700)
         done = toolkit.run([toolkit.TOOL, "doctor", "--root", site.root, "--json"],
                            user=65534, group=65534, extra_groups=[])
         found = json.loads(done.out)["findings"]
         self.assertEqual({f["id"] for f in found} - {"plugin-writable"}, {"cannot-look"}, found)
+        self.assertTrue(any("/etc/ssl/chain.pem" in f["text"] for f in found), found)
 
 
 class Commands(DoctorTest):
