@@ -14,6 +14,7 @@
 #include "json_result.h"
 #include "names.h"
 #include "progress.h"
+#include "unreadable.h"
 
 enum {
     OPTION_FORMAT = TOOL_LONG_ONLY,
@@ -59,7 +60,8 @@ static const char usage[] =
     "  -f STORE, -k KEYFILE     data file and key file\n"
     "\n"
     "Exit status: 0 all accounts are written, 1 an account or the output was refused, 3 the\n"
-    "store or the output failed.\n";
+    "store or the output failed; the file is kept where only some accounts are damaged, and\n"
+    "these are named.\n";
 
 static const struct export_format *const formats[] = {&export_jsonl, &export_dovecot, &export_ldif,
                                                       &export_sql};
@@ -81,6 +83,7 @@ struct exporting {
     struct progress progress;
     uint64_t total; /* accounts of the store */
     uint64_t refused;
+    struct unreadable unreadable;
 };
 
 static enum auth_status put(void *ctx, const struct record *record)
@@ -118,6 +121,12 @@ static enum auth_status put(void *ctx, const struct record *record)
     return AUTH_OK;
 }
 
+static void note_unreadable(void *ctx, const struct store_unreadable *what)
+{
+    struct exporting *exporting = ctx;
+    unreadable_note(&exporting->unreadable, what);
+}
+
 static enum auth_status put_one(struct exporting *exporting, struct store *store,
                                 const struct identity *who, struct detail *detail)
 {
@@ -134,19 +143,20 @@ static enum auth_status print_json(const struct exporting *exporting, const char
 {
     const struct export *export = &exporting->export;
     return json_result(
-        export->tool, exporting->refused == 0,
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "file", file, "accounts",
+        export->tool, exporting->refused + exporting->unreadable.n == 0,
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", file, "accounts",
                   (json_int_t) export->accounts, "withheld", (json_int_t) export->withheld,
                   "expiring", (json_int_t) export->expiring, "without_verifier",
                   (json_int_t) export->bare, "legacy_left_out", (json_int_t) export->legacy,
-                  "refused", (json_int_t)exporting->refused));
+                  "refused", (json_int_t)exporting->refused, "damaged",
+                  (json_int_t)exporting->unreadable.n));
 }
 
 /* What a reader of the file would not see. */
 static void say_what_is_lost(const struct exporting *exporting)
 {
     const struct export *export = &exporting->export;
-    const uint64_t all = export->accounts + exporting->refused;
+    const uint64_t all = export->accounts + exporting->refused + exporting->unreadable.n;
     const struct {
         uint64_t n;
         const char *what;
@@ -168,6 +178,7 @@ static void say_what_is_lost(const struct exporting *exporting)
     }
 }
 
+/* AUTH_OK if all is written but what is counted as refused or as unreadable. */
 static enum auth_status write_accounts(struct exporting *exporting, struct store *store,
                                        const struct request *request, const struct identity *who)
 {
@@ -180,8 +191,9 @@ static enum auth_status write_accounts(struct exporting *exporting, struct store
         if (exporting->format->begin != NULL) {
             exporting->format->begin(export);
         }
+        const struct store_visitor visitor = {put, note_unreadable, exporting};
         status = request->user != NULL ? put_one(exporting, store, who, &detail)
-                                       : store_each(store, request->realm, put, exporting, &detail);
+                                       : store_each(store, request->realm, &visitor, &detail);
     }
     if (status == AUTH_OK && exporting->format->end != NULL) {
         exporting->format->end(export);
@@ -199,12 +211,13 @@ static enum auth_status write_accounts(struct exporting *exporting, struct store
                    ? names_report_account(export->tool, store, status, &detail, who)
                    : tool_report_store(export->tool, status, &detail);
     }
-    if (request->realm != NULL && export->accounts + exporting->refused == 0) {
+    if (request->realm != NULL &&
+        export->accounts + exporting->refused + exporting->unreadable.n == 0) {
         tool_say(export->tool, "%s: no account in this realm", request->realm);
         return AUTH_UNKNOWN_USER;
     }
     say_what_is_lost(exporting);
-    return exporting->refused == 0 ? AUTH_OK : AUTH_BAD_NAME;
+    return AUTH_OK;
 }
 
 /*
@@ -273,7 +286,7 @@ static enum auth_status close_output(const struct tool *tool, const struct reque
         status = AUTH_UNAVAILABLE;
     }
     /* Half a file would be taken for a whole one. */
-    if (status != AUTH_OK && status != AUTH_BAD_NAME && unlink(request->output) != 0) {
+    if (status != AUTH_OK && unlink(request->output) != 0) {
         tool_say(tool, "%s is not complete; remove it", request->output);
     }
     return status;
@@ -294,6 +307,7 @@ static int export_accounts(const struct tool *tool, const struct request *reques
     struct store *store = NULL;
     struct exporting exporting = {
         .format = request->format,
+        .unreadable = {.tool = tool, .progress = &exporting.progress},
         .export = {.tool = tool,
                    .base = request->base,
                    .kinds = kinds_of(request),
@@ -312,11 +326,12 @@ static int export_accounts(const struct tool *tool, const struct request *reques
     }
     status = close_output(tool, request, exporting.export.out, status);
     crypto_wipe(buffer, sizeof buffer);
-    if (tool->json && request->output != NULL && (status == AUTH_OK || status == AUTH_BAD_NAME)) {
-        enum auth_status printed = print_json(&exporting, request->output);
-        status = printed == AUTH_OK ? status : printed;
+    if (tool->json && request->output != NULL && status == AUTH_OK) {
+        status = print_json(&exporting, request->output);
     }
-    return tool_exit_code(status);
+    status = unreadable_end(&exporting.unreadable, status,
+                            exporting.export.accounts + exporting.refused, "not exported");
+    return tool_exit_code(status == AUTH_OK && exporting.refused != 0 ? AUTH_BAD_NAME : status);
 }
 
 static bool take_option(struct request *request, int option, const char *value)

@@ -10,6 +10,7 @@
 #include "names.h"
 #include "progress.h"
 #include "tool.h"
+#include "unreadable.h"
 #include "view.h"
 
 enum { OPTION_REALM = TOOL_LONG_ONLY, OPTION_PLAIN };
@@ -39,6 +40,7 @@ struct list {
     size_t capacity;
     size_t legacy;
     struct progress progress;
+    struct unreadable unreadable;
     uint64_t total; /* 0: not known */
 };
 
@@ -65,6 +67,12 @@ static enum auth_status collect(void *ctx, const struct record *record)
     progress_show(&list->progress, list->n,
                   list->total == 0 ? -1 : (double)list->n / (double)list->total);
     return AUTH_OK;
+}
+
+static void note_unreadable(void *ctx, const struct store_unreadable *what)
+{
+    struct list *list = ctx;
+    unreadable_note(&list->unreadable, what);
 }
 
 static void list_release(struct list *list)
@@ -222,7 +230,9 @@ static enum auth_status collect_all(struct store *store, const char *realm, stru
     if (status == AUTH_OK) {
         list->total = realm == NULL ? info.accounts : 0;
         progress_init(&list->progress, "accounts read");
-        status = store_each(store, realm, collect, list, detail);
+        list->unreadable.progress = &list->progress;
+        const struct store_visitor visitor = {collect, note_unreadable, list};
+        status = store_each(store, realm, &visitor, detail);
         progress_clear(&list->progress);
     }
     if (list->n > 1) {
@@ -235,7 +245,7 @@ static int list_store(const struct tool *tool, const char *realm, bool plain)
 {
     enum auth_status status = AUTH_INTERNAL;
     struct detail detail = {.text = ""};
-    struct list list = {.views = NULL};
+    struct list list = {.views = NULL, .unreadable = {.tool = tool}};
     struct store *store = NULL;
     char lower[IDENTITY_MAX_REALM + 1];
 
@@ -254,12 +264,13 @@ static int list_store(const struct tool *tool, const char *realm, bool plain)
         tool_report_store(tool, status, &detail);
         goto out;
     }
-    if (realm != NULL && list.n == 0) {
+    if (realm != NULL && list.n == 0 && list.unreadable.n == 0) {
         tool_say(tool, "%s: no account in this realm", lower);
         status = AUTH_UNKNOWN_USER;
         goto out;
     }
     status = print_list(tool, &list, plain);
+    status = unreadable_end(&list.unreadable, status, list.n, "not in the list");
 
 out:
     list_release(&list);

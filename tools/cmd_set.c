@@ -12,6 +12,7 @@
 #include "progress.h"
 #include "set_upgrade.h"
 #include "tool.h"
+#include "unreadable.h"
 #include "view.h"
 
 enum {
@@ -67,6 +68,7 @@ struct counts {
     uint64_t changed;
     uint64_t same;
     uint64_t refused;
+    struct unreadable unreadable;
 };
 
 /* The accounts of a realm, remembered while a read transaction lasts, changed one by one then. */
@@ -74,6 +76,7 @@ struct members {
     struct identity *who;
     size_t n;
     size_t capacity;
+    struct unreadable *unreadable;
 };
 
 static enum auth_status collect(void *ctx, const struct record *record)
@@ -91,6 +94,12 @@ static enum auth_status collect(void *ctx, const struct record *record)
     }
     members->who[members->n++] = record->who;
     return AUTH_OK;
+}
+
+static void note_unreadable(void *ctx, const struct store_unreadable *what)
+{
+    struct members *members = ctx;
+    unreadable_note(members->unreadable, what);
 }
 
 static enum store_edit apply(void *ctx, bool exists, struct record *record)
@@ -148,13 +157,14 @@ static enum auth_status change_realm(const struct tool *tool, struct store *stor
                                      const char *realm, const struct setting *setting,
                                      struct counts *counts)
 {
-    struct members members = {.who = NULL};
+    struct members members = {.unreadable = &counts->unreadable};
     struct detail detail = {.text = ""};
     struct progress progress;
-    enum auth_status status = store_each(store, realm, collect, &members, &detail);
+    const struct store_visitor visitor = {collect, note_unreadable, &members};
+    enum auth_status status = store_each(store, realm, &visitor, &detail);
     if (status != AUTH_OK) {
         tool_report_store(tool, status, &detail);
-    } else if (members.n == 0) {
+    } else if (members.n == 0 && counts->unreadable.n == 0) {
         tool_say(tool, "%s: no account in this realm", realm);
         status = AUTH_UNKNOWN_USER;
     }
@@ -196,10 +206,11 @@ static void note_dropped(const struct tool *tool, const struct setting *setting,
 static enum auth_status print_counts(const struct tool *tool, const struct counts *counts)
 {
     if (tool->json) {
-        return json_result(tool, counts->refused == 0,
-                           json_pack("{s:I, s:I, s:I}", "changed", (json_int_t)counts->changed,
+        return json_result(tool, counts->refused + counts->unreadable.n == 0,
+                           json_pack("{s:I, s:I, s:I, s:I}", "changed", (json_int_t)counts->changed,
                                      "unchanged", (json_int_t)counts->same, "refused",
-                                     (json_int_t)counts->refused));
+                                     (json_int_t)counts->refused, "damaged",
+                                     (json_int_t)counts->unreadable.n));
     }
     printf("%" PRIu64 " changed, %" PRIu64 " as wanted already", counts->changed, counts->same);
     if (counts->refused != 0) {
@@ -214,7 +225,7 @@ static int set(const struct tool *tool, const struct identity *who, const char *
                const struct setting *setting)
 {
     struct store *store = NULL;
-    struct counts counts = {.changed = 0};
+    struct counts counts = {.unreadable = {.tool = tool}};
     enum auth_status status = tool_open_store(tool, true, &store);
     if (status == AUTH_OK) {
         status = realm != NULL ? change_realm(tool, store, realm, setting, &counts)
@@ -224,6 +235,8 @@ static int set(const struct tool *tool, const struct identity *who, const char *
     if (status == AUTH_OK) {
         note_dropped(tool, setting, &counts);
         status = print_counts(tool, &counts);
+        status = unreadable_end(&counts.unreadable, status,
+                                counts.changed + counts.same + counts.refused, "not changed");
     }
     return status == AUTH_OK && counts.refused != 0 ? TOOL_REFUSED : tool_exit_code(status);
 }

@@ -232,7 +232,8 @@ static enum auth_status count_accounts(const struct counting *counting)
         status = read_head(store, &counts->detail);
         if (status == AUTH_OK) {
             counts->opened = true;
-            status = store_each(store, NULL, visit, counts, &counts->detail);
+            const struct store_visitor visitor = {.visit = visit, .ctx = counts};
+            status = store_each(store, NULL, &visitor, &counts->detail);
         }
         store_close(store);
     }

@@ -7,7 +7,8 @@
  *   ok     true exactly if the exit status is 0
  *
  * Nothing is there where the verb could not do its work (exit status 2 or 3, or 1 for an account or
- * file that is not there), except that check and probe say how far they came. Each message on
+ * file that is not there), except that check and probe say how far they came, and list, export and
+ * set what they did with the accounts that are not damaged. Each message on
  * standard error is then an object on a line, {"program", "verb", "message"}, with verb null in
  * front of one. Standard output that holds a backup or an export has no object besides.
  */

@@ -154,6 +154,13 @@ static enum auth_status note_namesake(void *ctx, const struct record *record)
     return AUTH_OK;
 }
 
+/* Who is looked for is not in a record that nobody can read. */
+static void pass_over(void *ctx, const struct store_unreadable *what)
+{
+    (void)ctx;
+    (void)what;
+}
+
 enum auth_status names_report_account(const struct tool *tool, struct store *store,
                                       enum auth_status status, const struct detail *detail,
                                       const struct identity *who)
@@ -163,7 +170,8 @@ enum auth_status names_report_account(const struct tool *tool, struct store *sto
     }
     struct namesakes namesakes = {.user = who->user};
     buf_init(&namesakes.text, NAMESAKES_SHOWN * (PREPARED_MAX + 2));
-    if (store_each(store, NULL, note_namesake, &namesakes, NULL) != AUTH_OK || namesakes.n == 0) {
+    const struct store_visitor visitor = {note_namesake, pass_over, &namesakes};
+    if (store_each(store, NULL, &visitor, NULL) != AUTH_OK || namesakes.n == 0) {
         tool_say(tool,
                  "%s@%s: no such user (the realm is this host's name; USER@REALM names another)",
                  who->user, who->realm);

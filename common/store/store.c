@@ -6,6 +6,7 @@
 
 #include "base/crypto.h"
 #include "store/store_internal.h"
+#include "store/store_salvage.h"
 
 /* One lookup: what is copied out in the transaction, so that nothing is decrypted inside it. */
 struct lookup {
@@ -190,11 +191,27 @@ enum auth_status store_get(struct store *store, const struct identity *who, stru
 struct walk {
     struct store *store;
     const char *realm; /* NULL: all */
-    enum auth_status (*visit)(void *ctx, const struct record *record);
-    void *ctx;
+    const struct store_visitor *visitor;
     struct store_view view;
     struct detail *detail;
 };
+
+static enum auth_status walk_past(struct walk *walk, struct slice key, struct slice value,
+                                  enum auth_status status)
+{
+    const struct store_visitor *visitor = walk->visitor;
+    struct store_unreadable what = {.status = status, .place = key};
+
+    if (visitor->unreadable == NULL) {
+        return detail_set(walk->detail, status,
+                          "store %s: a record is damaged or of a later "
+                          "version",
+                          kv_path(walk->store->kv));
+    }
+    what.have_who = store_salvage_name(walk->view.key, key, value, &what.who);
+    visitor->unreadable(visitor->ctx, &what);
+    return AUTH_OK;
+}
 
 static enum auth_status walk_visit(void *ctx, struct slice key, struct slice value)
 {
@@ -203,14 +220,11 @@ static enum auth_status walk_visit(void *ctx, struct slice key, struct slice val
     enum auth_status status = account_open(walk->view.key, key, value, &record);
 
     if (status == AUTH_STORE_DAMAGED || status == AUTH_STORE_FOREIGN) {
-        return detail_set(walk->detail, status,
-                          "store %s: a record is damaged or of a later "
-                          "version",
-                          kv_path(walk->store->kv));
+        return walk_past(walk, key, value, status);
     }
     /* Eight bytes of a hash choose the range, the name itself decides. */
     if (status == AUTH_OK && (walk->realm == NULL || strcmp(record.who.realm, walk->realm) == 0)) {
-        status = walk->visit(walk->ctx, &record);
+        status = walk->visitor->visit(walk->visitor->ctx, &record);
     }
     crypto_wipe(&record, sizeof record);
     return status;
@@ -238,11 +252,9 @@ static enum auth_status walk_run(struct kv_txn *txn, void *ctx)
 }
 
 enum auth_status store_each(struct store *store, const char *realm,
-                            enum auth_status (*visit)(void *ctx, const struct record *record),
-                            void *ctx, struct detail *detail)
+                            const struct store_visitor *visitor, struct detail *detail)
 {
-    struct walk walk = {
-        .store = store, .realm = realm, .visit = visit, .ctx = ctx, .detail = detail};
+    struct walk walk = {.store = store, .realm = realm, .visitor = visitor, .detail = detail};
     enum auth_status status = kv_read(store->kv, walk_run, &walk, detail);
 
     crypto_wipe(&walk.view, sizeof walk.view);

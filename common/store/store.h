@@ -22,6 +22,7 @@
 #include <sys/types.h>
 
 #include "base/detail.h"
+#include "base/slice.h"
 #include "base/status.h"
 #include "engine/verifier.h"
 #include "store/decoy.h"
@@ -159,16 +160,29 @@ MUST_USE enum auth_status store_replace_batch(struct store *store, const struct 
 MUST_USE enum auth_status
 store_set_ticket_key(struct store *store, const uint8_t key[CRYPTO_X25519], struct detail *detail);
 
+/* A record that a walk cannot read. */
+struct store_unreadable {
+    enum auth_status status; /* AUTH_STORE_DAMAGED; AUTH_STORE_FOREIGN: of a later version */
+    bool have_who;           /* the name could be told with certainty */
+    struct identity who;
+    struct slice place; /* its key as it lies in the file; valid during the call */
+};
+
+/* Both are called within one read transaction and must not call the store. */
+struct store_visitor {
+    /* A status other than AUTH_OK ends the walk and is returned. */
+    enum auth_status (*visit)(void *ctx, const struct record *record);
+    /* Then the walk goes on; NULL: it ends with the record's status. */
+    void (*unreadable)(void *ctx, const struct store_unreadable *what);
+    void *ctx;
+};
+
 /*
- * Calls visit() for each account of a realm (lower case), or of all when realm is NULL, in no
- * useful order, within one read transaction; visit() must not call the store. A status other than
- * AUTH_OK from visit() ends the walk and is returned. A record whose seal does not open ends it
- * with AUTH_STORE_DAMAGED.
+ * Shows a visitor each account of a realm (lower case), or all when realm is NULL, in no useful
+ * order. Where pages of the file are damaged the walk ends with AUTH_STORE_DAMAGED.
  */
 MUST_USE enum auth_status store_each(struct store *store, const char *realm,
-                                     enum auth_status (*visit)(void *ctx,
-                                                               const struct record *record),
-                                     void *ctx, struct detail *detail);
+                                     const struct store_visitor *visitor, struct detail *detail);
 
 /* Fills *ret. */
 MUST_USE enum auth_status store_describe(struct store *store, struct store_info *ret,

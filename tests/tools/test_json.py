@@ -61,11 +61,12 @@ class Json(toolkit.ToolTest):
 
     def test_set(self):
         self.assertEqual(self.ask("set", "--drop", "legacy", NAME),
-                         {"changed": 1, "unchanged": 0, "refused": 0})
+                         {"changed": 1, "unchanged": 0, "refused": 0, "damaged": 0})
         everything = "scram-sha-1,scram-sha-256,scram-sha-512"
         result = self.store.tool("set", "--json", "--drop", everything, "--realm", "example.org")
         self.assertEqual(json.loads(result.out),
-                         {"verb": "set", "ok": False, "changed": 0, "unchanged": 0, "refused": 1})
+                         {"verb": "set", "ok": False, "changed": 0, "unchanged": 0, "refused": 1,
+                          "damaged": 0})
         self.assertIn("no verifier would be left", json.loads(result.err)["message"])
         if os.geteuid() == 0:
             os.chown(self.directory, 0, 0)
@@ -85,7 +86,7 @@ class Json(toolkit.ToolTest):
         self.assertEqual(
             self.ask("export", "--format", "dovecot", "--with-secrets", "-o", path),
             {"file": path, "accounts": 1, "withheld": 0, "expiring": 0, "without_verifier": 0,
-             "legacy_left_out": 1, "refused": 0})
+             "legacy_left_out": 1, "refused": 0, "damaged": 0})
         # What is asked for on standard output is there, and nothing else.
         plain = self.store.tool("export", "--format", "jsonl")
         self.assertEqual(self.store.tool("export", "--format", "jsonl", "--json").out, plain.out)

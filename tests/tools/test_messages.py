@@ -295,7 +295,6 @@ class Messages(toolkit.ToolTest):
             "(Postfix: \"postfix reload\").\n"), out)
 
     def test_a_damaged_record(self):
-        """Its name does not matter to who only wants a list."""
         good = toolkit.contents(self.path("u"))
         head = b"\1\0\0\0\0\0\0\1"  # version, flags, reserved, key id; also in pages that are free
         at = good.find(head)
@@ -306,11 +305,17 @@ class Messages(toolkit.ToolTest):
             with open(self.path("u"), "r+b") as file:
                 file.write(bad)
             at = good.find(head, at + 1)
-        expected = (f"store {self.directory}/u: a record is damaged or of a later version: "
-                    "\"sasl-lmdb check\" tells what is damaged\n")
-        for words in (["list"], ["export", "--format", "jsonl"]):
+        for words, became in ((["list"], "not in the list"),
+                              (["export", "--format", "jsonl"], "not exported"),
+                              (["set", "--expires", "never", "--realm", "a.example"],
+                               "not changed")):
             status, _, said = self.told(*words)
-            self.assertEqual((status, said), (3, f"sasl-lmdb: {words[0]}: {expected}"))
+            said = said.replace(f"sasl-lmdb: {words[0]}: ", "")
+            self.assertEqual((status, said), (3, (
+                "alice@a.example: its record is damaged: its seal does not open\n"
+                f"1 of 2 accounts cannot be read and is {became}: one with a name can be deleted "
+                "(saslpasswd-lmdb -d) and made again, \"sasl-lmdb restore\" brings back all as "
+                "they were at a backup\n")))
 
     def test_namesakes_are_named_up_to_three(self):
         for realm in "bcde":

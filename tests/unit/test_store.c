@@ -308,6 +308,14 @@ static enum auth_status see(void *ctx, const struct record *record)
     return seen->n == seen->stop_at ? AUTH_NOT_ALLOWED : AUTH_OK;
 }
 
+static enum auth_status walk(struct fixture *f, struct store *store, const char *realm,
+                             struct seen *seen)
+{
+    const struct store_visitor visitor = {.visit = see, .ctx = seen};
+
+    return store_each(store, realm, &visitor, &f->detail);
+}
+
 static void walks(void **state)
 {
     struct fixture *f = *state;
@@ -318,21 +326,21 @@ static void walks(void **state)
 
     fixture_create(f);
     struct store *store = fixture_open(f, true);
-    assert_status(f, store_each(store, NULL, see, &none, &f->detail), AUTH_OK);
+    assert_status(f, walk(f, store, NULL, &none), AUTH_OK);
     fixture_add(store, "alice", "example.org", 1);
     fixture_add(store, "bob", "example.org", 1);
     fixture_add(store, "carol", "other.org", 1);
-    assert_status(f, store_each(store, NULL, see, &all, &f->detail), AUTH_OK);
+    assert_status(f, walk(f, store, NULL, &all), AUTH_OK);
     assert_int_equal(all.n, 3);
-    assert_status(f, store_each(store, "example.org", see, &some, &f->detail), AUTH_OK);
+    assert_status(f, walk(f, store, "example.org", &some), AUTH_OK);
     assert_int_equal(some.n, 2);
     assert_non_null(strstr(some.names, " alice@example.org"));
     assert_non_null(strstr(some.names, " bob@example.org"));
-    assert_status(f, store_each(store, "nowhere.org", see, &none, &f->detail), AUTH_OK);
-    assert_status(f, store_each(store, "Example.org", see, &none, &f->detail), AUTH_OK);
-    assert_status(f, store_each(store, "", see, &none, &f->detail), AUTH_OK);
+    assert_status(f, walk(f, store, "nowhere.org", &none), AUTH_OK);
+    assert_status(f, walk(f, store, "Example.org", &none), AUTH_OK);
+    assert_status(f, walk(f, store, "", &none), AUTH_OK);
     assert_int_equal(none.n, 0);
-    assert_status(f, store_each(store, NULL, see, &stopped, &f->detail), AUTH_NOT_ALLOWED);
+    assert_status(f, walk(f, store, NULL, &stopped), AUTH_NOT_ALLOWED);
     assert_int_equal(stopped.n, 2);
     store_close(store);
 }

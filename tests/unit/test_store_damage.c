@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "store/account.h"
 #include "store/seal.h"
 #include "store/store_meta.h"
 
@@ -61,14 +62,88 @@ static void every_flipped_bit_of_a_record_is_refused(void **state)
                       AUTH_STORE_DAMAGED);
         assert_int_equal(calls, 0);
         assert_non_null(strstr(f->detail.text, "alice@example.org"));
-        assert_status(f, store_each(store, NULL, visit_nothing, NULL, &f->detail),
-                      AUTH_STORE_DAMAGED);
+        assert_status(
+            f, store_each(store, NULL, &(struct store_visitor){.visit = visit_nothing}, &f->detail),
+            AUTH_STORE_DAMAGED);
         store_close(store);
     }
     raw_write(f, "users.1", &row);
     store = fixture_open(f, false);
     assert_int_equal(fixture_verdict(store, "alice", "example.org"), AUTH_OK);
     store_close(store);
+}
+
+struct walked {
+    unsigned read;
+    unsigned unreadable;
+    struct store_unreadable last;
+    uint8_t place[ACCOUNT_KEY];
+};
+
+static enum auth_status walked_read(void *ctx, const struct record *record)
+{
+    struct walked *walked = ctx;
+
+    (void)record;
+    walked->read++;
+    return AUTH_OK;
+}
+
+static void walked_unreadable(void *ctx, const struct store_unreadable *what)
+{
+    struct walked *walked = ctx;
+
+    walked->unreadable++;
+    walked->last = *what;
+    assert_int_equal(what->place.n, sizeof walked->place);
+    memcpy(walked->place, what->place.p, sizeof walked->place);
+}
+
+static struct walked walk(struct fixture *f, const char *realm)
+{
+    struct walked walked = {0};
+    const struct store_visitor visitor = {walked_read, walked_unreadable, &walked};
+    struct store *store = fixture_open(f, false);
+
+    assert_status(f, store_each(store, realm, &visitor, &f->detail), AUTH_OK);
+    store_close(store);
+    return walked;
+}
+
+static void a_walk_goes_past_a_damaged_record(void **state)
+{
+    struct fixture *f = *state;
+    struct raw_row row;
+    struct raw_row bad;
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, true);
+    fixture_add(store, "alice", "example.org", 1);
+    fixture_add(store, "bob", "example.org", 1);
+    fixture_add(store, "carol", "other.org", 1);
+    store_close(store);
+    for (unsigned at = 0; at < 3; at++) {
+        assert_true(raw_read(f, "users.1", at, &row));
+        bad = row;
+        bad.value[row.n_value - 1] ^= 1;
+        raw_write(f, "users.1", &bad);
+        struct walked walked = walk(f, NULL);
+        assert_int_equal(walked.read, 2);
+        assert_int_equal(walked.unreadable, 1);
+        assert_int_equal(walked.last.status, AUTH_STORE_DAMAGED);
+        assert_true(walked.last.have_who);
+        assert_memory_equal(walked.place, row.key, sizeof walked.place);
+        walked = walk(f, walked.last.who.realm);
+        assert_int_equal(walked.unreadable, 1);
+        memset(bad.value + SEAL_HEADER, 0, 8); /* over the name */
+        raw_write(f, "users.1", &bad);
+        walked = walk(f, NULL);
+        assert_int_equal(walked.read, 2);
+        assert_int_equal(walked.unreadable, 1);
+        assert_false(walked.last.have_who);
+        raw_write(f, "users.1", &row);
+    }
+    assert_int_equal(walk(f, NULL).read, 3);
 }
 
 static void every_flipped_bit_of_the_description_is_refused(void **state)
@@ -254,7 +329,9 @@ static void assert_key_refused(struct fixture *f, const char *word)
     assert_status(f, store_change(store, &who, count_calls, &calls, NULL, NULL, &f->detail),
                   AUTH_KEY_WRONG);
     assert_int_equal(calls, 0);
-    assert_status(f, store_each(store, NULL, visit_nothing, NULL, &f->detail), AUTH_KEY_WRONG);
+    assert_status(
+        f, store_each(store, NULL, &(struct store_visitor){.visit = visit_nothing}, &f->detail),
+        AUTH_KEY_WRONG);
     assert_status(f, store_describe(store, &info, &f->detail), AUTH_KEY_WRONG);
     store_close(store);
     uint8_t *after = read_file(f->path, &n_after);
@@ -430,14 +507,18 @@ static void lengths_that_lead_out_of_a_page(void **state)
     struct record record;
     assert_status(f, store_get(store, &who, &record, &f->detail), AUTH_STORE_DAMAGED);
     assert_non_null(strstr(f->detail.text, text));
-    assert_status(f, store_each(store, NULL, visit_nothing, NULL, &f->detail), AUTH_STORE_DAMAGED);
+    assert_status(
+        f, store_each(store, NULL, &(struct store_visitor){.visit = visit_nothing}, &f->detail),
+        AUTH_STORE_DAMAGED);
     assert_non_null(strstr(f->detail.text, text));
     store_close(store);
 
     patch_nodes(f, &row, VALUE_LENGTH, (uint16_t)row.n_value);
     patch_nodes(f, &row, KEY_LENGTH, UINT16_MAX);
     store = fixture_open(f, false);
-    assert_status(f, store_each(store, NULL, visit_nothing, NULL, &f->detail), AUTH_STORE_DAMAGED);
+    assert_status(
+        f, store_each(store, NULL, &(struct store_visitor){.visit = visit_nothing}, &f->detail),
+        AUTH_STORE_DAMAGED);
     assert_non_null(strstr(f->detail.text, text));
     store_close(store);
 }
@@ -448,6 +529,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_flipped_bit_of_a_record_is_refused),
+        TEST(a_walk_goes_past_a_damaged_record),
         TEST(every_flipped_bit_of_the_description_is_refused),
         TEST(the_cached_description_is_not_trusted),
         TEST(records_cannot_be_swapped),

@@ -120,7 +120,10 @@ static void a_fork_inside_a_read_transaction(void **state)
 {
     struct scene scene = scene_begin(state, false);
 
-    assert_status(scene.f, store_each(scene.store, NULL, fork_and_look, &scene, &scene.f->detail),
+    assert_status(scene.f,
+                  store_each(scene.store, NULL,
+                             &(struct store_visitor){.visit = fork_and_look, .ctx = &scene},
+                             &scene.f->detail),
                   AUTH_OK);
     expect(&scene, "alice", AUTH_OK);
     scene_end(&scene);
@@ -177,7 +180,8 @@ static void walk_and_be_seen(void *ctx)
     struct scene *scene = ctx;
 
     scene->parent = getpid();
-    if (store_each(scene->store, NULL, check_reader, scene, NULL) != AUTH_OK) {
+    if (store_each(scene->store, NULL, &(struct store_visitor){.visit = check_reader, .ctx = scene},
+                   NULL) != AUTH_OK) {
         _exit(1);
     }
 }
@@ -327,7 +331,8 @@ static void close_everything(void *ctx)
     }
     expect(scene, "alice", AUTH_OK);
     scene->parent = getpid();
-    if (store_each(scene->store, NULL, check_reader, scene, NULL) != AUTH_OK) {
+    if (store_each(scene->store, NULL, &(struct store_visitor){.visit = check_reader, .ctx = scene},
+                   NULL) != AUTH_OK) {
         _exit(3);
     }
     store_close(scene->store);

@@ -68,7 +68,8 @@ static void *walk_on(void *ctx)
     while (!atomic_load(&crew->stop)) {
         unsigned before = atomic_load(&crew->written);
         unsigned n = 0;
-        enum auth_status status = store_each(crew->scene->store, NULL, count, &n, NULL);
+        enum auth_status status = store_each(
+            crew->scene->store, NULL, &(struct store_visitor){.visit = count, .ctx = &n}, NULL);
 
         if (status != AUTH_OK || n < before + 1 || n % BATCH != 1) {
             count_failure(crew, "walk", status);
