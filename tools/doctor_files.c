@@ -18,7 +18,7 @@ enum {
 /* A walk along a path: done is resolved, todo is not. */
 struct walk {
     const struct doctor_files *files;
-    char done[PATH_MAX]; /* "" or "/a/b" */
+    char *done; /* PATH_MAX bytes of the caller's: "" or "/a/b" */
     char todo[PATH_MAX];
     int links;
 };
@@ -29,6 +29,19 @@ static bool join(char ret[PATH_MAX], const char *a, const char *b)
     return n >= 0 && n < PATH_MAX;
 }
 
+/* In place. False, and nothing done, if both do not fit. */
+static bool put_in_front(char text[PATH_MAX], const char *front)
+{
+    size_t n = strlen(front);
+    size_t rest = strlen(text) + 1;
+    if (n + rest > PATH_MAX) {
+        return false;
+    }
+    memmove(text + n, text, rest);
+    memcpy(text, front, n);
+    return true;
+}
+
 static void step_up(struct walk *walk)
 {
     char *slash = strrchr(walk->done, '/');
@@ -37,33 +50,27 @@ static void step_up(struct walk *walk)
     }
 }
 
-/* Puts what a link holds in front of what is left to walk, which is nothing or has a slash. */
+/* What is left to walk is nothing or has a slash in front. */
 static int follow(struct walk *walk, const char *target)
 {
-    char rest[PATH_MAX];
     if (++walk->links > LINKS_MAX) {
         return ELOOP;
     }
     if (*target == '/') {
         walk->done[0] = '\0';
     }
-    int n = snprintf(rest, sizeof rest, "%s%s", target, walk->todo);
-    if (n < 0 || n >= PATH_MAX) {
-        return ENAMETOOLONG;
-    }
-    memcpy(walk->todo, rest, (size_t)n + 1);
-    return 0;
+    return put_in_front(walk->todo, target) ? 0 : ENAMETOOLONG;
 }
 
 /* One component whose name is neither empty nor a dot or two. */
 static int step_into(struct walk *walk, const char *name, bool last)
 {
-    char here[PATH_MAX];
     char host[PATH_MAX];
     char target[PATH_MAX];
     struct stat st;
-    int n = snprintf(here, sizeof here, "%s/%s", walk->done, name);
-    if (n < 0 || n >= PATH_MAX || !join(host, walk->files->root, here)) {
+    size_t before = strlen(walk->done);
+    int n = snprintf(walk->done + before, PATH_MAX - before, "/%s", name);
+    if (n < 0 || (size_t)n >= PATH_MAX - before || !join(host, walk->files->root, walk->done)) {
         return ENAMETOOLONG;
     }
     if (lstat(host, &st) != 0) {
@@ -75,18 +82,16 @@ static int step_into(struct walk *walk, const char *name, bool last)
             return errno;
         }
         target[length] = '\0';
+        walk->done[before] = '\0';
         return follow(walk, target);
     }
-    if (!last && !S_ISDIR(st.st_mode)) {
-        return ENOTDIR;
-    }
-    memcpy(walk->done, here, (size_t)n + 1);
-    return 0;
+    return last || S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 }
 
 int doctor_resolve(const struct doctor_files *files, const char *path, char ret[PATH_MAX])
 {
-    struct walk walk = {.files = files};
+    struct walk walk = {.files = files, .done = ret};
+    ret[0] = '\0';
     if (*path != '/') {
         return ENOENT;
     }
@@ -114,18 +119,16 @@ int doctor_resolve(const struct doctor_files *files, const char *path, char ret[
             return error;
         }
     }
-    (void)snprintf(ret, PATH_MAX, "%s", walk.done[0] == '\0' ? "/" : walk.done);
+    if (ret[0] == '\0') {
+        memcpy(ret, "/", sizeof "/");
+    }
     return 0;
 }
 
 int doctor_locate(const struct doctor_files *files, const char *path, char ret[PATH_MAX])
 {
-    char inside[PATH_MAX];
-    int error = doctor_resolve(files, path, inside);
-    if (error != 0) {
-        return error;
-    }
-    return join(ret, files->root, inside) ? 0 : ENAMETOOLONG;
+    int error = doctor_resolve(files, path, ret);
+    return error != 0 || put_in_front(ret, files->root) ? error : ENAMETOOLONG;
 }
 
 int doctor_stat(const struct doctor_files *files, const char *path, struct stat *ret)

@@ -14,7 +14,6 @@ _Static_assert((int)LINE_READER_MAX_LINE < (int)BUFFER_SIZE, "a line has to fit 
 bool line_reader_init(struct line_reader *reader, int fd, size_t line_max)
 {
     *reader = (struct line_reader){.fd = fd, .buffer = malloc(BUFFER_SIZE), .line_max = line_max};
-    reader->left = slice_of(reader->buffer, 0);
     return reader->buffer != NULL;
 }
 

@@ -368,9 +368,16 @@ unsigned stanza_number(const struct stanza_file *file, const struct stanza *s, c
     return value;
 }
 
+static struct slice own_value(const struct stanza *s, const char *key)
+{
+    const struct stanza_field *field = find(s, key);
+
+    return field != NULL ? field->value : slice_of(NULL, 0);
+}
+
 bool stanza_is_valid(const struct stanza *s)
 {
-    return slice_equal_str(find(s, "result")->value, "valid");
+    return slice_equal_str(own_value(s, "result"), "valid");
 }
 
 const struct stanza *stanza_case(const struct stanza_file *file, unsigned id)
@@ -386,8 +393,8 @@ const struct stanza *stanza_case(const struct stanza_file *file, unsigned id)
 
 bool stanza_complain(const struct stanza_file *file, const struct stanza *s, const char *what)
 {
-    const struct slice id = find(s, "tcId")->value;
-    const struct slice comment = find(s, "comment")->value;
+    const struct slice id = own_value(s, "tcId");
+    const struct slice comment = own_value(s, "comment");
 
     fprintf(stderr, "%s:%u: case %.*s (%.*s): %s\n", file->name, s->line, (int)id.n,
             (const char *)id.p, (int)comment.n, (const char *)comment.p, what);

@@ -196,10 +196,10 @@ static const char *run_end(const struct stanza_file *file, const struct stanza *
         }
     }
     if (stanza_is_valid(s)) {
-        const char *message = last == NULL ? "" : (const char *)last->value.p;
-        ssf = memmem(message, last->value.n, "qop=auth-conf", 13) != NULL  ? 128
-              : memmem(message, last->value.n, "qop=auth-int", 12) != NULL ? 1
-                                                                           : 0;
+        const struct slice message = last == NULL ? slice_str("") : last->value;
+        ssf = memmem(message.p, message.n, "qop=auth-conf", 13) != NULL  ? 128
+              : memmem(message.p, message.n, "qop=auth-int", 12) != NULL ? 1
+                                                                         : 0;
     }
     struct digest_layer *layer = digest_md5_client.layer(c->state);
     if ((layer == NULL ? 0 : digest_layer_ssf(layer)) != ssf) {
