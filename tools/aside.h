@@ -6,13 +6,24 @@
 #ifndef SASL_LMDB_ASIDE_H
 #define SASL_LMDB_ASIDE_H
 
-#include "base/buf.h"
+#include <stdbool.h>
+
+#include "doctor_arena.h"
 #include "tool.h"
 
-enum { ASIDE_MAX = 20000 }; /* bytes of the commands: four paths and some words */
+enum { ASIDE_MAX = 1024 /* bytes of commands in a message, which is cut where it is longer */ };
 
-/* Appends the commands that give those of the two files that are there another name. By lstat. */
-void aside_put(struct buf *b, const char *store_path);
+/*
+ * The commands that give the data file and the lock file of a store another name, each if it is
+ * there, for a shell: see doctor_command.h. In the arena; "" for neither.
+ */
+const char *aside_moves(struct arena *arena, const char *store_path, bool data, bool lock);
+
+/*
+ * The same for what is there, by lstat(2), to be put into a message; "" too for names that a shell
+ * cannot be given, or a message has no room for.
+ */
+const char *aside_here(struct arena *arena, const char *store_path);
 
 /* Says the whole way, as a message of the verb, for a store that is damaged or none of ours. */
 void aside_tell(const struct tool *tool);

@@ -304,12 +304,12 @@ static int create(const struct tool *tool, struct init *init)
         status = give_key(init, &detail);
     }
     if (status == AUTH_STORE_EXISTS) {
-        struct buf commands;
-        buf_init(&commands, ASIDE_MAX);
-        aside_put(&commands, tool->store_path);
-        tool_say(tool, "%s; init makes a new one (-f names it). %s puts this one aside",
-                 detail_text(&detail, status), buf_text(&commands));
-        buf_release(&commands);
+        struct arena arena = {.pieces = NULL};
+        const char *commands = aside_here(&arena, tool->store_path);
+        tool_say(tool, "%s; init makes a new one (-f names it)%s%s%s", detail_text(&detail, status),
+                 *commands == '\0' ? "" : ". \"", commands,
+                 *commands == '\0' ? "" : "\" puts this one aside");
+        arena_release(&arena);
         return tool_exit_code(status);
     }
     if (status != AUTH_OK) {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "doctor.h"
 #include "engine/verifier.h"
 #include "privilege.h"
@@ -80,20 +81,14 @@ static const char *init_command(struct doctor *d, const struct application *a, c
         *group == '\0' ? "" : doctor_command(&d->arena, " --group %1", group, NULL), NULL);
 }
 
-/* Puts aside what init would not overwrite; with "&&" behind each command. */
-static const char *put_aside(struct doctor *d, const char *path)
+/* A new store in the place of what is left of the one there was. */
+static const char *begin_anew(struct doctor *d, const struct application *a, const char *path,
+                              const char *key_path)
 {
-    static const char *const suffixes[] = {"", "-lock"};
-    const char *commands = "";
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        struct stat st;
-        const char *from = arena_format(&d->arena, "%s%s", path, suffixes[i]);
-        const char *to = arena_format(&d->arena, "%s.old%s", path, suffixes[i]);
-        if (doctor_stat(&d->files, from, &st) == 0) {
-            commands = doctor_command(&d->arena, "%r1mv %2 %3 && ", commands, from, to, NULL);
-        }
-    }
-    return commands;
+    const char *moves = aside_moves(&d->arena, path, doctor_exists(&d->files, path),
+                                    doctor_exists(&d->files, lock_of(d, path)));
+    return arena_format(&d->arena, "%s%s%s", moves, *moves == '\0' ? "" : " && ",
+                        init_command(d, a, path, key_path));
 }
 
 /*
@@ -109,9 +104,8 @@ static const char *way_out(struct doctor *d, const struct application *a, const 
     if (counts->status != AUTH_STORE_DAMAGED || counts->opened || !lock_is_whole) {
         return doctor_command(&d->arena, "sasl-lmdb -f %1 -k %2 check", path, key_path, NULL);
     }
-    return doctor_command(&d->arena, "%r1%r2 && sasl-lmdb -f %3 -k %4 restore FILE",
-                          put_aside(d, path), init_command(d, a, path, key_path), path, key_path,
-                          NULL);
+    return doctor_command(&d->arena, "%r1 && sasl-lmdb -f %2 -k %3 restore FILE",
+                          begin_anew(d, a, path, key_path), path, key_path, NULL);
 }
 
 static const char *opening_for_owner(struct doctor *d, const struct stat *barrier_st,
@@ -295,9 +289,8 @@ static void tell_missing(struct doctor *d, const struct application *a, const ch
         tell_misnamed(d, a, accounts);
         return;
     }
-    const char *begin =
-        arena_format(&d->arena, "%s%s", put_aside(d, path), init_command(d, a, path, key_path));
-    doctor_say(d, DOCTOR_STORE_MISSING, path, a == NULL ? d->tool->program : a->label, begin, NULL);
+    doctor_say(d, DOCTOR_STORE_MISSING, path, a == NULL ? d->tool->program : a->label,
+               begin_anew(d, a, path, key_path), NULL);
 }
 
 void doctor_check_store(struct doctor *d, const char *path, const char *key_path,

@@ -2,6 +2,7 @@
 """What is said when something is wrong, to the letter: the thing, why, and what to do."""
 
 import os
+import re
 import socket
 import subprocess
 
@@ -224,6 +225,28 @@ class Messages(toolkit.ToolTest):
             with self.subTest(line):
                 self.assertEqual(self.said(toolkit.PASSWD, line.split(), stdin),
                                  (status, f"saslpasswd-lmdb: {message}\n"))
+
+    def test_what_puts_a_store_aside(self):
+        """The commands, as a shell reads them; none for a name that it cannot be given."""
+        for name, quoted in (("it's; touch x", True), ("$(touch x)", True), ("a b", True),
+                             ("-x", False), ("a\nb", False), ("y" * 200, True),
+                             ("d/" + "./" * 300 + "z", False)):
+            with self.subTest(name):
+                for path in (name, name + "-lock"):
+                    self.file(path, b"text\n")
+                for verb, status, message in (("check", 1, r'backup: "(.*)", then "sasl-lmdb init"'),
+                                              ("init", 1, r'\. "(.*)" puts this one aside$')):
+                    code, said = self.said(toolkit.TOOL, ["-f", name, "-k", "k", verb])
+                    found = re.search(message, said)
+                    self.assertEqual((code, bool(found)), (status, quoted), said)
+                    if verb == "check" and not quoted:
+                        self.assertIn("backup: put this one aside, then", said)
+                    if quoted:
+                        done = toolkit.run(["sh", "-c", found[1]], cwd=self.directory)
+                        self.assertEqual((done.status, done.err), (0, b""), found[1])
+                        for to, back in ((".old", ""), (".old-lock", "-lock")):
+                            os.rename(self.path(name + to), self.path(name + back))
+        self.assertFalse(os.path.exists(self.path("x")))
 
     def test_empty_names_of_files(self):
         for words, message in (
