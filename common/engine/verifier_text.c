@@ -202,29 +202,31 @@ unsigned verifier_put_digests(struct buf *b, const struct verifier_set *set, uns
     return behind;
 }
 
-/* A digit's value, and whether it is one, without a branch that the value decides. */
-static unsigned hex_digit(uint8_t c, unsigned *bad)
-{
-    const unsigned digit = (unsigned)c - '0';
-    const unsigned letter = (unsigned)c - 'a';
-    const unsigned is_digit = digit < 10;
-    const unsigned is_letter = letter < 6;
-
-    *bad |= !(is_digit | is_letter);
-    return (is_digit * digit) | (is_letter * (letter + 10));
-}
-
+/*
+ * Without a branch that the digits decide, and in bytes, so that the compiler does it sixteen at a
+ * time: a login with DIGEST-MD5 decodes eighteen of these.
+ */
 bool verifier_decode_md5(struct slice hex, uint8_t ret[16])
 {
-    unsigned bad = 0;
+    uint8_t value[2 * MD5_SIZE];
+    uint8_t bad = 0;
 
-    if (hex.n != 2 * (size_t)MD5_SIZE) {
+    if (hex.n != sizeof value) {
         return false;
     }
-    for (size_t i = 0; i < MD5_SIZE; i++) {
-        const unsigned high = hex_digit(hex.p[2 * i], &bad);
-        ret[i] = (uint8_t)(high << 4 | hex_digit(hex.p[2 * i + 1], &bad));
+    for (size_t i = 0; i < sizeof value; i++) {
+        const uint8_t digit = (uint8_t)(hex.p[i] - '0');
+        const uint8_t letter = (uint8_t)(hex.p[i] - 'a');
+        const uint8_t from_digit = digit < 10 ? 0xff : 0;
+        const uint8_t from_letter = letter < 6 ? 0xff : 0;
+
+        bad |= (uint8_t) ~(from_digit | from_letter);
+        value[i] = (uint8_t)((digit & from_digit) | ((uint8_t)(letter + 10) & from_letter));
     }
+    for (size_t i = 0; i < MD5_SIZE; i++) {
+        ret[i] = (uint8_t)(value[2 * i] << 4 | value[2 * i + 1]);
+    }
+    crypto_wipe(value, sizeof value);
     return bad == 0;
 }
 
