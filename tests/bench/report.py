@@ -4,7 +4,8 @@
 BAR = 14  # pixels
 WIDTH = 760
 LABEL = 250
-COLOURS = {"ours": "#2b6cb0", "stock": "#c05621", "floor": "#718096"}
+COLOURS = {"ours": "#2b6cb0", "stock": "#c05621", "stored": "#dd6b20", "floor": "#718096"}
+DERIVING = "SCRAM-SHA-256, the client deriving"  # between the server's two steps
 
 
 def number(value):
@@ -22,13 +23,17 @@ def exchanges(result):
              "with an auxprop plugin that answers from a constant.", ""]
     rows = []
     for mech, row in result.items():
-        if "raw" in row:
+        if "raw" in row or mech == DERIVING:
             continue
         ratio = row["ours"] / row["stock"]
         rows.append([mech] + [number(row[c]) if c in row else "" for c in ("ours", "stock", "floor")]
                     + [f"1/{1 / ratio:.1f}" if ratio < 1 else f"{ratio:.2f}"])
     lines += rows_of(["", "ours", "stock, sasldb", "floor", "ours/stock"], rows)
-    lines += [""]
+    ours, stored = (result["SCRAM-SHA-1"][name] for name in ("ours", "stored"))
+    lines += ["", f"* SCRAM-SHA-1, stock, its verifier stored instead of the password: {number(stored)}, "
+                  f"ours 1/{stored / ours:.1f}",
+              "* SCRAM-SHA-256, ours, when milliseconds of a client's PBKDF2 on the same processor come "
+              f"in between: {number(result[DERIVING]['ours'])}"]
     for name, row in result.items():
         if "raw" in row:
             lines.append(f"* one {name}: {number(row['raw'])}")
@@ -144,7 +149,7 @@ def markdown(figures):
 def bars(figures):
     """(label, set, microseconds) of everything in the chart."""
     for mech, row in figures["exchanges"].items():
-        for name in ("ours", "stock", "floor"):
+        for name in COLOURS:
             if name in row and mech != "start":
                 yield f"{mech}, {name}", name, row[name]
 

@@ -149,22 +149,44 @@ void client_scram_first(struct client *c, struct buf *ret)
     buf_put_slice(ret, buf_slice(&c->first_bare));
 }
 
+/* A derived key that is kept; iterations 0: none yet. */
+struct kept {
+    enum crypto_hash hash;
+    uint32_t iterations;
+    char password[256];
+    uint8_t salt[VERIFIER_MAX_SALT];
+    size_t salt_len;
+    uint8_t salted[CRYPTO_MAX_HASH];
+};
+
+/* The place for that key: its own, a free one, or the last that was looked at. */
+static struct kept *kept_place(enum crypto_hash hash, const char *password, struct slice salt,
+                               uint32_t iterations, bool *ret_same)
+{
+    enum { KEPT = 1024, PROBES = 16 };
+    static _Thread_local struct kept all[KEPT];
+    const size_t at = salt.n > 1 ? (size_t)salt.p[0] << 8 | salt.p[1] : 0;
+    struct kept *kept = NULL;
+
+    *ret_same = false;
+    for (size_t i = 0; i < PROBES && !*ret_same; i++) {
+        kept = &all[(at + i) % KEPT];
+        if (kept->iterations == 0) {
+            break;
+        }
+        *ret_same = kept->hash == hash && kept->iterations == iterations &&
+                    strcmp(kept->password, password) == 0 &&
+                    slice_equal(slice_of(kept->salt, kept->salt_len), salt);
+    }
+    return kept;
+}
+
 /* SaltedPassword, kept as real clients do (RFC 5802 5.1): several, for who takes turns. */
 static void salted_password(enum crypto_hash hash, const char *password, struct slice salt,
                             uint32_t iterations, uint8_t *ret)
 {
-    static _Thread_local struct kept {
-        enum crypto_hash hash;
-        uint32_t iterations;
-        char password[256];
-        uint8_t salt[VERIFIER_MAX_SALT];
-        size_t salt_len;
-        uint8_t salted[CRYPTO_MAX_HASH];
-    } all[256];
-    struct kept *kept = &all[salt.n > 0 ? salt.p[0] : 0];
-    bool same = kept->hash == hash && kept->iterations == iterations &&
-                strcmp(kept->password, password) == 0 &&
-                slice_equal(slice_of(kept->salt, kept->salt_len), salt);
+    bool same;
+    struct kept *kept = kept_place(hash, password, salt, iterations, &same);
 
     if (!same) {
         assert_true(strlen(password) < sizeof kept->password && salt.n <= sizeof kept->salt);

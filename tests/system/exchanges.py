@@ -6,6 +6,7 @@ speaks first) and is sent the server's. It raises AssertionError when the server
 """
 
 import base64
+import functools
 import hashlib
 import hmac
 import os
@@ -99,6 +100,12 @@ def digest_md5(user, password, uri="smtp/mail.lab.test"):
     yield b""
 
 
+@functools.lru_cache(maxsize=1024)
+def salted_password(hash_name, password, salt, iterations):
+    """Derived once and kept, as a client may (RFC 5802 5.1)."""
+    return hashlib.pbkdf2_hmac(hash_name, password, salt, iterations)
+
+
 class Scram:
     """RFC 5802 and RFC 7677, without channel binding."""
 
@@ -125,7 +132,7 @@ class Scram:
 
     def keys(self):
         """(StoredKey, ServerKey, ClientKey)."""
-        salted = hashlib.pbkdf2_hmac(self.hash, self.password, self.salt, self.iterations)
+        salted = salted_password(self.hash, self.password, self.salt, self.iterations)
         client = hmac.digest(salted, b"Client Key", self.hash)
         server = hmac.digest(salted, b"Server Key", self.hash)
         return hashlib.new(self.hash, client).digest(), server, client
