@@ -12,7 +12,6 @@ enum {
     TIME_MAX = 32,
     VALUE_MAX = 1024, /* bytes of a verifier as text */
     MD5_SIZE = 16,
-    DIGEST_MEMBERS = 4, /* of an object that is a DIGEST-MD5 verifier */
 };
 
 #define KEY_SCRAM "authPassword"
@@ -80,6 +79,11 @@ static const char *digest_realm(const struct record *record, const struct digest
     }
 }
 
+static bool put_if_true(json_t *object, const char *key, bool value)
+{
+    return !value || json_object_set_new(object, key, json_true()) == 0;
+}
+
 static json_t *digests_json(const struct record *record)
 {
     const struct verifier_set *set = &record->verifiers;
@@ -89,10 +93,11 @@ static json_t *digests_json(const struct record *record)
         struct buf hex;
         buf_init(&hex, VALUE_MAX);
         buf_put_hex(&hex, digest->ha1, sizeof digest->ha1);
-        json_t *value = json_pack("{s:s, s:b, s:b, s:o}", "realm", digest_realm(record, digest),
-                                  "full_name", digest->full_name ? 1 : 0, "latin1",
-                                  digest->latin1 ? 1 : 0, "ha1", text_json(&hex));
-        if (digest->utf8_names && json_object_set_new(value, "utf8_names", json_true()) != 0) {
+        json_t *value =
+            json_pack("{s:s, s:o}", "realm", digest_realm(record, digest), "ha1", text_json(&hex));
+        if (!put_if_true(value, "full_name", digest->full_name) ||
+            !put_if_true(value, "latin1", digest->latin1) ||
+            !put_if_true(value, "utf8_names", digest->utf8_names)) {
             json_decref(value);
             value = NULL;
         }
@@ -228,25 +233,30 @@ static bool take_digest_realm(const char *realm, const struct identity *who,
     return true;
 }
 
+/* A member that is missing is false. *n counts those that are there; false if it is no boolean. */
+static bool take_flag(const json_t *object, const char *key, bool *ret, size_t *n)
+{
+    const json_t *value = json_object_get(object, key);
+    *ret = json_is_true(value);
+    *n += value != NULL;
+    return value == NULL || json_is_boolean(value);
+}
+
 static bool take_digest(json_t *value, const struct identity *who, struct verifier_set *set)
 {
     const json_t *realm_value = json_object_get(value, "realm");
-    const json_t *full_name = json_object_get(value, "full_name");
-    const json_t *latin1 = json_object_get(value, "latin1");
-    const json_t *utf8_names = json_object_get(value, "utf8_names");
     const json_t *ha1 = json_object_get(value, "ha1");
-    const size_t members = DIGEST_MEMBERS + (utf8_names != NULL);
     const char *realm = json_string_value(realm_value);
+    size_t members = 2; /* realm and ha1 */
     struct digest_verifier digest = {.extra = 0};
-    if (set->n_digest == VERIFIER_MAX_DIGEST || json_object_size(value) != members ||
-        realm == NULL || strlen(realm) != json_string_length(realm_value) ||
-        !json_is_boolean(full_name) || !json_is_boolean(latin1) || !json_is_string(ha1) ||
-        (utf8_names != NULL && (!json_is_boolean(utf8_names) || !json_is_true(latin1)))) {
+    if (set->n_digest == VERIFIER_MAX_DIGEST || realm == NULL ||
+        strlen(realm) != json_string_length(realm_value) || !json_is_string(ha1) ||
+        !take_flag(value, "full_name", &digest.full_name, &members) ||
+        !take_flag(value, "latin1", &digest.latin1, &members) ||
+        !take_flag(value, "utf8_names", &digest.utf8_names, &members) ||
+        json_object_size(value) != members || (digest.utf8_names && !digest.latin1)) {
         return false;
     }
-    digest.full_name = json_is_true(full_name);
-    digest.latin1 = json_is_true(latin1);
-    digest.utf8_names = json_is_true(utf8_names);
     if (!verifier_decode_md5(string_slice(ha1), digest.ha1) ||
         !take_digest_realm(realm, who, set, &digest)) {
         return false;
@@ -279,10 +289,11 @@ static enum auth_status take_digests(const json_t *values, struct record *ret, s
     json_array_foreach(values, i, value)
     {
         if (!take_digest(value, &ret->who, &ret->verifiers)) {
-            return wrong(KEY_DIGEST,
-                         "an array of {\"realm\", \"full_name\", \"latin1\", \"ha1\"}, each "
-                         "spelling once",
-                         why);
+            return wrong(
+                KEY_DIGEST,
+                "an array of {\"realm\", \"ha1\"}, with \"full_name\" and \"latin1\" where "
+                "they are true, each spelling once",
+                why);
         }
     }
     return AUTH_OK;

@@ -9,10 +9,10 @@
  *   authPassword                      array of RFC 5803 values
  *   cmusaslsecretCRAM-MD5             base64 of the two MD5 states
  *   cmusaslsecretPLAIN                base64 of salt NUL MD5
- *   cmusaslsecretDIGEST-MD5           array of {"realm", "full_name", "latin1", "ha1"}: full_name
- *                                     is whether the user name hashed was user@realm, latin1
- *                                     whether the strings were hashed as ISO-8859-1; and
- *                                     "utf8_names": true where of them only the password was
+ *   cmusaslsecretDIGEST-MD5           array of {"realm", "ha1"}, and where they are true full_name:
+ *                                     the user name hashed was user@realm; latin1: the strings
+ *                                     were hashed as ISO-8859-1; utf8_names: of them only the
+ *                                     password was
  *   crypt                             a crypt(3) hash
  *   password                          read only: a password instead of verifiers
  *

@@ -89,7 +89,7 @@ class Jsonl(ExportTest):
         self.assertEqual(len(base64.b64decode(alice["cmusaslsecretCRAM-MD5"])), 32)
         self.assertEqual(len(alice["cmusaslsecretDIGEST-MD5"]), 8)
         for digest in alice["cmusaslsecretDIGEST-MD5"]:
-            user = b"alice@example.org" if digest["full_name"] else b"alice"
+            user = b"alice@example.org" if digest.get("full_name") else b"alice"
             self.assertEqual(
                 digest["ha1"],
                 hashlib.md5(b":".join((user, digest["realm"].encode(), password))).hexdigest(),
@@ -134,25 +134,45 @@ class Jsonl(ExportTest):
         self.assert_verifies(target, "Grüße@example.org", "Motörhead".encode())
         digests = self.export(target, "--with-secrets", "--legacy")[0]["Grüße@example.org"][
             "cmusaslsecretDIGEST-MD5"]
-        self.assertEqual({(d["latin1"], d.get("utf8_names", False)) for d in digests},
-                         {(False, False), (True, False), (True, True)})
+        self.assertEqual({(d.get("latin1"), d.get("utf8_names")) for d in digests},
+                         {(None, None), (True, None), (True, True)})
         self.assert_verifies(target, 'q"\\uote@b.example', b'"\\')
         self.assert_verifies(target, "carol@other.example", b"pw", expected=False)
 
     def test_digests_of_one_spelling_come_side_by_side(self):
         account = self.export(self.store, "--with-secrets", "--legacy")[0]["Grüße@example.org"]
         digests = account["cmusaslsecretDIGEST-MD5"]
-        digests.sort(key=lambda d: (d["latin1"], d.get("utf8_names", False), d["full_name"]))
+        digests.sort(key=lambda d: [name in d for name in ("latin1", "utf8_names", "full_name")])
         path = self.file("mixed.jsonl", json.dumps(account).encode())
         target = self.new_store(name="second.mdb", key="second.key")
         result = target.tool("import", "--format", "jsonl", "--strict", path)
         self.assertEqual((result.status, result.err), (0, b""), result)
         got = self.export(target, "--with-secrets", "--legacy")[0]["Grüße@example.org"][
             "cmusaslsecretDIGEST-MD5"]
-        spellings = [(d["realm"], d["full_name"]) for d in got]
+        spellings = [(d["realm"], "full_name" in d) for d in got]
         self.assertEqual(len([s for i, s in enumerate(spellings) if s not in spellings[:i]]),
                          len([s for i, s in enumerate(spellings) if spellings[i - 1:i] != [s]]))
         self.assertCountEqual(map(json.dumps, got), map(json.dumps, digests))
+
+    def test_what_a_digest_says_of_itself(self):
+        """A member that is missing is false, and a false one is not written."""
+        account = self.export(self.store, "--with-secrets", "--legacy")[0]["Grüße@example.org"]
+        key = "cmusaslsecretDIGEST-MD5"
+        names = ("full_name", "latin1", "utf8_names")
+        self.assertEqual({d.get(name) for d in account[key] for name in names}, {None, True})
+        spelled_out = {**account, key: [{**dict.fromkeys(names, False), **d} for d in account[key]]}
+        target = self.new_store(name="second.mdb", key="second.key")
+        result = target.tool("import", "--format", "jsonl", "--strict",
+                             self.file("spelled-out.jsonl", json.dumps(spelled_out).encode()))
+        self.assertEqual((result.status, result.err), (0, b""), result)
+        got = self.export(target, "--with-secrets", "--legacy")[0]["Grüße@example.org"]
+        self.assertEqual(got[key], account[key])
+        for wrong in ({"full_name": None}, {"latin1": 0}, {"utf8_names": True}, {"other": False}):
+            bad = {**account, key: [{"realm": "", "ha1": "0" * 32, **wrong}]}
+            result = target.tool("import", "--format", "jsonl", "--strict",
+                                 self.file("wrong.jsonl", json.dumps(bad).encode()))
+            self.assertEqual(result.status, 1, (wrong, result))
+            self.assertIn(b"each spelling once", result.err, wrong)
 
     def test_an_account_becomes_what_its_line_says(self):
         path = os.path.join(self.directory, "all.jsonl")

@@ -100,9 +100,9 @@ class Formats(toolkit.ToolTest):
         for name in ("cram", "cram64"):
             self.assertEqual(accounts[f"{name}@example.org"][key], accounts["cram2@example.org"][key])
         digest, = accounts["digest@example.org"]["cmusaslsecretDIGEST-MD5"]
-        self.assertEqual((digest["realm"], digest["full_name"]), ("example.org", False))
+        self.assertEqual((digest["realm"], "full_name" in digest), ("example.org", False))
         bare, = accounts["digest-bare@example.org"]["cmusaslsecretDIGEST-MD5"]
-        self.assertEqual((bare["realm"], bare["full_name"]), ("", False))
+        self.assertEqual((bare["realm"], "full_name" in bare), ("", False))
         self.set_password(self.store, "digest@example.org", PASSWORD)
         self.set_password(self.store, "digest-bare@example.org", PASSWORD)
         accounts = self.export()
