@@ -248,6 +248,22 @@ void fixture_list(const struct fixture *f, char *ret, size_t cap)
     free(entries);
 }
 
+void assert_mode(const char *path, mode_t mode)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, mode);
+}
+
+void assert_files(const struct fixture *f, const char *names)
+{
+    char found[NAMES];
+
+    fixture_list(f, found, sizeof found);
+    assert_string_equal(found, names);
+}
+
 uint8_t *read_file(const char *path, size_t *ret_n)
 {
     struct stat st;

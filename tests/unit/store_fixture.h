@@ -17,7 +17,7 @@
 
 #include "store/store.h"
 
-enum { FIXTURE_PATH = 128, RAW_MAX = 4096 };
+enum { FIXTURE_PATH = 128, RAW_MAX = 4096, NAMES = 512 /* bytes of fixture_list() */ };
 
 struct fixture {
     char dir[FIXTURE_PATH];
@@ -76,6 +76,12 @@ void raw_clear(const struct fixture *f, const char *table, bool drop);
 
 /* The names, each with a line break, of the entries of the fixture's directory, sorted. */
 void fixture_list(const struct fixture *f, char *ret, size_t cap);
+
+/* That those names and no others are there. */
+void assert_files(const struct fixture *f, const char *names);
+
+/* That a file has exactly these permission bits. */
+void assert_mode(const char *path, mode_t mode);
 
 /* A whole file in a malloc'ed block. */
 uint8_t *read_file(const char *path, size_t *ret_n);

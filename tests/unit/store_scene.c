@@ -102,3 +102,31 @@ enum auth_status add_many(struct store *store, unsigned first, unsigned n, struc
     free(records);
     return status;
 }
+
+static void found(void *ctx, const struct check_finding *finding)
+{
+    (void)ctx;
+    print_error("check: part %d: %s\n", (int)finding->part, finding->what);
+}
+
+static void at(void *ctx, const uint8_t *key, size_t n_key, uint64_t done, uint64_t all)
+{
+    (void)ctx;
+    (void)key;
+    (void)n_key;
+    (void)done;
+    (void)all;
+}
+
+const struct check_observer scene_observer = {found, at, NULL};
+
+void assert_sound(struct fixture *f, struct store *store, uint64_t accounts)
+{
+    struct check_counts counts;
+
+    assert_status(f, store_check(store, &scene_observer, &counts, &f->detail), AUTH_OK);
+    assert_int_equal(counts.findings, 0);
+    assert_int_equal(counts.accounts, accounts);
+    assert_int_equal(counts.sound, accounts);
+    assert_true(counts.pages_known);
+}

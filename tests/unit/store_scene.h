@@ -3,6 +3,7 @@
 #ifndef SASL_LMDB_TEST_STORE_SCENE_H
 #define SASL_LMDB_TEST_STORE_SCENE_H
 
+#include "store/store_check.h"
 #include "store_fixture.h"
 
 /* What a child that cannot do what the test needs (root, mounts) exits with. */
@@ -36,6 +37,12 @@ int finish(pid_t pid);
 
 /* Exits with 50, showing why, unless a lookup of user@example.org gives this verdict or outage. */
 void expect(struct scene *scene, const char *user, enum auth_status verdict);
+
+/* Prints findings. */
+extern const struct check_observer scene_observer;
+
+/* The store is sound, all of it known, and has so many accounts. */
+void assert_sound(struct fixture *f, struct store *store, uint64_t accounts);
 
 /* Writes n accounts user<first>@example.org, ... in one transaction. */
 enum auth_status add_many(struct store *store, unsigned first, unsigned n, struct detail *detail);

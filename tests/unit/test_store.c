@@ -9,8 +9,6 @@
 #include "base/crypto.h"
 #include "store/store_meta.h"
 
-enum { NAMES = 512 };
-
 static void lookup(struct fixture *f, struct store *store, const char *user,
                    struct store_answer *ret)
 {

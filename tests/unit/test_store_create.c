@@ -15,7 +15,7 @@
 #include "base/crypto.h"
 #include "store/files.h"
 
-enum { NOBODY = 65534, NAMES = 512, SKIPPED = 77 };
+enum { NOBODY = 65534, SKIPPED = 77 };
 
 /* Between LMDB and the code under test: which directory is looked at when a transaction ends. */
 static const char *watched;
@@ -52,22 +52,6 @@ int mdb_txn_commit(void *txn)
         look_at_files();
     }
     return real(txn);
-}
-
-static void assert_mode(const char *path, mode_t mode)
-{
-    struct stat st;
-
-    assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_mode & 07777, mode);
-}
-
-static void assert_files(const struct fixture *f, const char *names)
-{
-    char found[NAMES];
-
-    fixture_list(f, found, sizeof found);
-    assert_string_equal(found, names);
 }
 
 static void modes_without_a_group(void **state)

@@ -8,39 +8,10 @@
 #include <unistd.h>
 
 #include "store/kv.h"
-#include "store/store_check.h"
 #include "store/store_generation.h"
 #include "store_scene.h"
 
 enum { NEW = 300 };
-
-static void found(void *ctx, const struct check_finding *finding)
-{
-    (void)ctx;
-    print_error("check: %s\n", finding->what);
-}
-
-static void at(void *ctx, const uint8_t *key, size_t n_key, uint64_t done, uint64_t all)
-{
-    (void)ctx;
-    (void)key;
-    (void)n_key;
-    (void)done;
-    (void)all;
-}
-
-/* The store is sound and has so many accounts. */
-static void assert_sound(struct fixture *f, struct store *store, uint64_t accounts)
-{
-    const struct check_observer observer = {found, at, NULL};
-    struct check_counts counts;
-
-    assert_status(f, store_check(store, &observer, &counts, &f->detail), AUTH_OK);
-    assert_int_equal(counts.findings, 0);
-    assert_int_equal(counts.accounts, accounts);
-    assert_int_equal(counts.sound, accounts);
-    assert_true(counts.pages_known);
-}
 
 static struct record *records_new(const char *prefix, unsigned n, uint8_t seed)
 {
@@ -231,10 +202,9 @@ static void build_and_wait(void *ctx)
 
 static uint64_t pages_used(struct scene *scene)
 {
-    const struct check_observer observer = {found, at, NULL};
     struct check_counts counts;
 
-    assert_status(scene->f, store_check(scene->store, &observer, &counts, &scene->f->detail),
+    assert_status(scene->f, store_check(scene->store, &scene_observer, &counts, &scene->f->detail),
                   AUTH_OK);
     return counts.pages - counts.pages_unused;
 }

@@ -13,23 +13,7 @@
 
 #include "base/crypto.h"
 
-enum { NOBODY = 65534, NAMES = 512, SKIPPED = 77 };
-
-static void assert_mode(const char *path, mode_t mode)
-{
-    struct stat st;
-
-    assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_mode & 07777, mode);
-}
-
-static void assert_files(const struct fixture *f, const char *names)
-{
-    char found[NAMES];
-
-    fixture_list(f, found, sizeof found);
-    assert_string_equal(found, names);
-}
+enum { NOBODY = 65534, SKIPPED = 77 };
 
 static void what_is_no_store(void **state)
 {

@@ -6,37 +6,11 @@
 #include <unistd.h>
 
 #include "store/keyring.h"
-#include "store/store_check.h"
 #include "store/store_generation.h"
 #include "store/store_rekey.h"
 #include "store_scene.h"
 
 enum { ACCOUNTS = SANITIZED ? 800 : 5000, CHANGES = SANITIZED ? 90 : 300, ROUNDS = 20 };
-
-static void found(void *ctx, const struct check_finding *finding)
-{
-    (void)ctx;
-    print_error("check: part %d: %s\n", (int)finding->part, finding->what);
-}
-
-static void at(void *ctx, const uint8_t *key, size_t n_key, uint64_t done, uint64_t all)
-{
-    (void)ctx;
-    (void)key;
-    (void)n_key;
-    (void)done;
-    (void)all;
-}
-
-static void assert_sound(struct fixture *f, struct store *store, uint64_t accounts)
-{
-    const struct check_observer observer = {found, at, NULL};
-    struct check_counts counts;
-
-    assert_status(f, store_check(store, &observer, &counts, &f->detail), AUTH_OK);
-    assert_int_equal(counts.findings, 0);
-    assert_int_equal(counts.accounts, accounts);
-}
 
 /* Adds a key to the key file and returns its number. */
 static uint32_t add_key(struct scene *scene)
