@@ -49,6 +49,7 @@ static void check_application(struct doctor *d, const struct application *a)
     }
     if (a->uses_store) {
         doctor_check_access(d, a);
+        doctor_check_processes(d, a);
         doctor_check_store(d, a->store_path, a->key_path, a);
     }
 }

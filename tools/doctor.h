@@ -89,6 +89,12 @@ const char *doctor_sasl_set(struct doctor *d, const struct application *a, const
                             const char *value);
 const char *doctor_sasl_drop(struct doctor *d, const struct application *a, const char *option);
 
+/*
+ * The command that replaces the processes of a server, which keep what they had read. Postfix's are
+ * told to end with their clients.
+ */
+const char *doctor_renew(struct doctor *d, const struct application *a);
+
 /* The command that takes away the one line a setting stands on. */
 const char *doctor_drop_line(struct doctor *d, const struct setting *setting, const char *file);
 
@@ -160,6 +166,7 @@ void doctor_check_mechanisms(struct doctor *d, const struct application *applica
 void doctor_check_realm(struct doctor *d, const struct application *application, const char *realm);
 void doctor_check_imapd(struct doctor *d, const struct application *application);
 void doctor_check_access(struct doctor *d, const struct application *application);
+void doctor_check_processes(struct doctor *d, const struct application *application);
 
 /* A store that this application reads, or none of them (NULL). */
 void doctor_check_store(struct doctor *d, const char *path, const char *key_path,

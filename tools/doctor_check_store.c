@@ -43,6 +43,16 @@ static const char *key_back(struct doctor *d, const char *path, const char *key_
                           rights.owner, rights.group, rights.mode, key_path, NULL);
 }
 
+/* And to the processes that have read the wrong ones, which nobody can tell by looking at them. */
+static const char *key_for_all(struct doctor *d, const struct application *a, const char *path,
+                               const char *key_path)
+{
+    const char *back = key_back(d, path, key_path);
+    return a == NULL || !a->opens_as_root
+               ? back
+               : doctor_command(&d->arena, "%r1 && %r2", back, doctor_renew(d, a), NULL);
+}
+
 static void tell_exposed(struct doctor *d, const char *path, const char *key_path)
 {
     struct key_rights rights = rights_for_key(d, path);
@@ -169,7 +179,8 @@ static void tell_status(struct doctor *d, const struct application *a, const cha
         tell_exposed(d, path, key_path);
         return;
     case AUTH_KEY_WRONG:
-        doctor_say(d, DOCTOR_KEY_WRONG, key_path, path, why, key_back(d, path, key_path), NULL);
+        doctor_say(d, DOCTOR_KEY_WRONG, key_path, path, why, key_for_all(d, a, path, key_path),
+                   NULL);
         return;
     case AUTH_KEY_DAMAGED:
         doctor_say(d, DOCTOR_KEY_DAMAGED, key_path, why, key_back(d, path, key_path), NULL);
@@ -407,30 +418,12 @@ static void check_mount(struct doctor *d, const struct application *a)
     }
 }
 
-/* A mapped file that has lost its name shows as "/path (deleted)". */
-static void check_replaced(struct doctor *d, const struct application *a)
-{
-    char whole[PATH_MAX];
-    if (doctor_resolve(&d->files, a->store_path, whole) != 0) {
-        return;
-    }
-    const char *deleted = arena_format(&d->arena, "%s (deleted)", whole);
-    for (const struct process *p = a->processes; p != NULL; p = p->next) {
-        if (p->maps.n > 0 && memmem(p->maps.p, p->maps.n, deleted, strlen(deleted)) != NULL) {
-            doctor_say(d, DOCTOR_STORE_REPLACED, a->label, arena_number(&d->arena, p->pid),
-                       a->store_path, a->unit, NULL);
-            return;
-        }
-    }
-}
-
 void doctor_check_access(struct doctor *d, const struct application *a)
 {
     if (!a->uses_store || !doctor_exists(&d->files, a->store_path)) {
         return;
     }
     check_mount(d, a);
-    check_replaced(d, a);
     if (a->opens_as_root || !a->user.known) {
         return;
     }

@@ -356,9 +356,18 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "reads can be nonsense",
     "%r4"},
 [DOCTOR_STORE_REPLACED] = {"store-replaced", DOCTOR_ERROR,
-    "%1 (process %2) still reads the file that was the store %3 before somebody put another in its "
+    "%1 (process %2) still uses the file that was %3 before somebody moved it, or put another in its "
     "place",
-    "systemctl restart %4"},
+    "%r4"},
+[DOCTOR_STORE_UNOPENED] = {"store-unopened", DOCTOR_ERROR,
+    "%1 (process %2) was started when the store %3, its lock file or its key was not as it is now, "
+    "and cannot open them any more where it is: every login there gets \"try again later\"",
+    "%r4"},
+[DOCTOR_KEY_STALE] = {"key-stale", DOCTOR_ERROR,
+    "%1 (process %2) was started before key %4 was made, under which alone the store %3 is sealed "
+    "now, and cannot read the key file again where it is: every login there gets \"try again "
+    "later\"",
+    "%r5"},
 [DOCTOR_STORE_IN_JAIL] = {"store-in-jail", DOCTOR_WARNING,
     "%1 is a copy of the store inside Postfix's chroot: nothing reads it, and the mail system's "
     "user may",

@@ -111,8 +111,21 @@ static const char *imported_sasl_path(struct doctor *d)
     return path;
 }
 
-/* Processes of this Postfix, not of another instance on the machine. */
-static struct process *own_processes(struct doctor *d)
+/* Whether it serves an smtpd of master.cf that has another smtpd_sasl_path. */
+static bool is_of_another(struct doctor *d, const struct process *process, const char *name)
+{
+    const char *service = process_option(process, &d->arena, "-n");
+    for (const struct postfix_service *s = d->postfix.services; service != NULL && s != NULL;
+         s = s->next) {
+        if (strcmp(s->name, service) == 0) {
+            return strcmp(postfix_get(&d->postfix, s, "smtpd_sasl_path"), name) != 0;
+        }
+    }
+    return false;
+}
+
+/* Processes of this Postfix, not of another instance on the machine, for a smtpd_sasl_path. */
+static struct process *own_processes(struct doctor *d, const char *name)
 {
     static const char *const names[] = {"smtpd", NULL};
     struct process *all = processes_find(&d->files, &d->arena, names);
@@ -120,7 +133,8 @@ static struct process *own_processes(struct doctor *d)
     while (all != NULL) {
         struct process *next = all->next;
         const char *config = process_variable(all, &d->arena, "MAIL_CONFIG");
-        if (config == NULL || strcmp(config, d->postfix_at) == 0) {
+        if ((config == NULL || strcmp(config, d->postfix_at) == 0) &&
+            !is_of_another(d, all, name)) {
             all->next = own;
             own = all;
         }
@@ -166,7 +180,7 @@ static void add_postfix(struct doctor *d, const char *name, const struct postfix
         postfix->user =
             person_find(&d->files, &d->arena, postfix_get(&d->postfix, NULL, "mail_owner"));
         postfix->sasl_path = imported_sasl_path(d);
-        postfix->processes = own_processes(d);
+        postfix->processes = own_processes(d, name);
         read_conf(d, postfix);
         doctor_complete_application(d, postfix);
     }

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "doctor_settings.h"
 
@@ -11,6 +13,8 @@ enum {
     PROC_FILE_MAX = 256 * 1024, /* bytes of a file in /proc */
     COMM_MAX = 64,
     ID_MAX = INT32_MAX,
+    MILLISECONDS = 1000,   /* of a second */
+    NANOSECONDS = 1000000, /* of a millisecond */
 };
 
 static bool read_proc(const struct doctor_files *files, struct arena *arena, unsigned pid,
@@ -51,6 +55,50 @@ static void take_status(struct process *process, struct slice status)
     }
 }
 
+/*
+ * When the machine was started, in milliseconds since 1970; 0: not known. Not too early: the clock
+ * is looked at later than what is taken off it, and that is rounded down.
+ */
+static int64_t boot_time(const struct doctor_files *files)
+{
+    struct timespec now;
+    struct buf text;
+    uint32_t seconds = 0;
+    int64_t rest_of_second = 0;
+    uint8_t c = 0;
+    buf_init(&text, PROC_FILE_MAX);
+    bool known = false;
+    if (doctor_read(files, "/proc/uptime", &text) == 0) {
+        struct slice rest = buf_slice(&text);
+        known = slice_take_decimal(&rest, ID_MAX, &seconds) && slice_take_literal(&rest, ".");
+        for (int unit = MILLISECONDS / 10;
+             unit > 0 && slice_take_byte(&rest, &c) && c >= '0' && c <= '9'; unit /= 10) {
+            rest_of_second += (int64_t)unit * (c - '0');
+        }
+    }
+    buf_release(&text);
+    return known && clock_gettime(CLOCK_REALTIME, &now) == 0
+               ? ((int64_t)now.tv_sec - seconds) * MILLISECONDS + now.tv_nsec / NANOSECONDS -
+                     rest_of_second
+               : 0;
+}
+
+/* The 22nd field of /proc/PID/stat, in ticks; the second has a name in brackets. False: not there.
+ */
+static bool take_start(struct slice stat, uint32_t *ret)
+{
+    enum { AFTER_NAME = 20 };
+    struct slice word = {NULL, 0};
+    while (slice_take_until(&stat, ')', &word)) {
+    }
+    for (int i = 0; i < AFTER_NAME; i++) {
+        if (!settings_word(&stat, " ", &word)) {
+            return false;
+        }
+    }
+    return slice_take_decimal(&word, UINT32_MAX, ret);
+}
+
 static bool is_wanted(struct slice name, const char *const *names)
 {
     for (; *names != NULL; names++) {
@@ -62,10 +110,12 @@ static bool is_wanted(struct slice name, const char *const *names)
 }
 
 static struct process *look_at(const struct doctor_files *files, struct arena *arena, unsigned pid,
-                               const char *const *names)
+                               const char *const *names, int64_t boot)
 {
     struct slice comm;
     struct slice status;
+    struct slice stat;
+    uint32_t ticks = 0;
     if (!read_proc(files, arena, pid, "comm", &comm) || !is_wanted(settings_trim(comm), names)) {
         return NULL;
     }
@@ -79,6 +129,9 @@ static struct process *look_at(const struct doctor_files *files, struct arena *a
     if (read_proc(files, arena, pid, "status", &status)) {
         take_status(process, status);
     }
+    if (boot > 0 && read_proc(files, arena, pid, "stat", &stat) && take_start(stat, &ticks)) {
+        process->started = boot + ((int64_t)ticks + 1) * MILLISECONDS / sysconf(_SC_CLK_TCK);
+    }
     (void)read_proc(files, arena, pid, "cmdline", &process->arguments);
     process->have_environment = read_proc(files, arena, pid, "environ", &process->environment);
     (void)read_proc(files, arena, pid, "maps", &process->maps);
@@ -90,6 +143,7 @@ struct process *processes_find(const struct doctor_files *files, struct arena *a
                                const char *const *names)
 {
     const char **entry = doctor_names(files, "/proc", arena);
+    const int64_t boot = boot_time(files);
     struct process *found = NULL;
     unsigned n = 0;
     for (; *entry != NULL && n < PROCESSES_MAX; entry++) {
@@ -98,7 +152,7 @@ struct process *processes_find(const struct doctor_files *files, struct arena *a
         if (!slice_take_decimal(&digits, ID_MAX, &pid) || digits.n != 0) {
             continue;
         }
-        struct process *process = look_at(files, arena, pid, names);
+        struct process *process = look_at(files, arena, pid, names, boot);
         if (process != NULL) {
             process->next = found;
             found = process;

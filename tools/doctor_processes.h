@@ -7,6 +7,7 @@
 #define SASL_LMDB_DOCTOR_PROCESSES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "doctor_files.h"
 #include "doctor_people.h"
@@ -22,6 +23,7 @@ struct process {
     struct slice environment; /* NUL-separated; holds what it may */
     struct slice maps;
     struct slice mounts; /* /proc/PID/mountinfo */
+    int64_t started;     /* in milliseconds since 1970, rather too late; 0: not known */
 };
 
 /* Processes whose name (/proc/PID/comm) is one of these, in no order; NULL ends the names. */

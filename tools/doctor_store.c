@@ -16,10 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/crypto.h"
 #include "privilege.h"
 #include "store/files.h"
-#include "store/store.h"
+#include "store/store_rekey.h"
 #include "worker.h"
 
 enum {
@@ -213,11 +212,13 @@ static void name_original(struct detail *detail, const char *copy, const char *o
 
 /* --- the process that opens a store --- */
 
-static enum auth_status read_head(struct store *store, struct detail *detail)
+static enum auth_status read_head(struct store *store, struct store_counts *counts)
 {
-    struct store_info info;
-    enum auth_status status = store_describe(store, &info, detail);
-    crypto_wipe(&info, sizeof info);
+    struct store_key_state keys;
+    enum auth_status status = store_key_state(store, &keys, &counts->detail);
+    counts->key = keys.active;
+    counts->key_since = keys.since;
+    counts->previous_key = keys.previous;
     return status;
 }
 
@@ -229,7 +230,7 @@ static enum auth_status count_accounts(const struct counting *counting)
         .path = counting->path, .key_path = counting->key_path, .nolock = counting->copied};
     enum auth_status status = store_open(&options, &store, &counts->detail);
     if (status == AUTH_OK) {
-        status = read_head(store, &counts->detail);
+        status = read_head(store, counts);
         if (status == AUTH_OK) {
             counts->opened = true;
             const struct store_visitor visitor = {.visit = visit, .ctx = counts};

@@ -34,6 +34,9 @@ struct store_counts {
     enum auth_status status;
     struct detail detail;
     bool opened; /* what failed came after that and reading its head, and did not end the process */
+    uint32_t key;          /* that the accounts are sealed under */
+    uint32_t key_since;    /* when it was made, in seconds since 1970; 0: nobody knows */
+    uint32_t previous_key; /* under which they are kept for who knows no later one; 0: none */
     uint64_t accounts;
     uint64_t kinds[STORE_VIEW_KINDS]; /* accounts by the set of their verifiers */
     unsigned n_realms;

@@ -111,12 +111,17 @@ static bool take_hex(struct slice text, uint8_t *ret)
 bool key_line_take(struct slice line, struct key_line *ret)
 {
     struct slice hex;
+    struct slice key;
     size_t n = 0;
 
+    ret->since = 0;
     return slice_take_decimal(&line, UINT32_MAX, &ret->id) && ret->id > 0 &&
            slice_take_literal(&line, " ") && slice_take(&line, STORE_ID_HEX, &hex) &&
-           take_hex(hex, ret->store_id) && slice_take_literal(&line, " ") && line.n == BASE64_KEY &&
-           crypto_base64_take(line, ret->raw, sizeof ret->raw, &n) == AUTH_OK && n == KEY_RAW;
+           take_hex(hex, ret->store_id) && slice_take_literal(&line, " ") &&
+           slice_take(&line, BASE64_KEY, &key) &&
+           crypto_base64_take(key, ret->raw, sizeof ret->raw, &n) == AUTH_OK && n == KEY_RAW &&
+           (line.n == 0 || (slice_take_literal(&line, " ") &&
+                            slice_take_decimal(&line, UINT32_MAX, &ret->since) && line.n == 0));
 }
 
 bool key_text_next(struct slice *text, struct slice *ret)
@@ -135,5 +140,7 @@ void key_line_put(struct buf *b, const struct key_line *line)
     buf_put_hex(b, line->store_id, sizeof line->store_id);
     buf_put_byte(b, ' ');
     crypto_base64_put(b, slice_of(line->raw, sizeof line->raw));
+    buf_put_byte(b, ' ');
+    buf_put_decimal(b, line->since);
     buf_put_byte(b, '\n');
 }

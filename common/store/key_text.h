@@ -34,6 +34,7 @@ struct key_line {
     uint32_t id;
     uint8_t store_id[STORE_ID_SIZE];
     uint8_t raw[KEY_RAW];
+    uint32_t since; /* as in struct key */
 };
 
 /*

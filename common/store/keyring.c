@@ -42,6 +42,7 @@ static enum auth_status derive(const struct key_line *line, struct key *ret)
     enum auth_status status;
 
     ret->id = line->id;
+    ret->since = line->since;
     memcpy(ret->store_id, line->store_id, sizeof ret->store_id);
     status = crypto_hkdf(raw, salt, slice_str("sasl-lmdb 1 seal"), ret->seal, sizeof ret->seal);
     if (status == AUTH_OK) {

@@ -2,9 +2,10 @@
 /*
  * The key file, and the keys derived from it.
  *
- * File: text, one key a line, `id store-id base64(32 random bytes)`; id is a decimal number from 1
- * on, store-id 32 hex digits; empty lines and lines starting with "#" are skipped. Several keys of
- * one store are there while a key is being replaced; several stores may share a file.
+ * File: text, one key a line, `id store-id base64(32 random bytes) since`; id is a decimal number
+ * from 1 on, store-id 32 hex digits, since (which may be missing) the time it was made in seconds
+ * since 1970; empty lines and lines starting with "#" are skipped. Several keys of one store are
+ * there while a key is being replaced; several stores may share a file.
  *
  * From each raw key HKDF-SHA-256 derives the seal key, the name key and the check value. Only the
  * derived keys stay in memory, in pages of their own that are not dumped and, where the limits
@@ -28,6 +29,7 @@ struct keyring; /* opaque; immutable once loaded, so any thread may read it */
 
 struct key {
     uint32_t id;
+    uint32_t since; /* when it was made, in seconds since 1970; 0: the file does not say */
     uint8_t store_id[STORE_ID_SIZE];
     uint8_t seal[CRYPTO_AEAD_KEY];
     uint8_t name[32];

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/files.h"
@@ -110,6 +111,7 @@ enum auth_status keyring_add(const char *path, const uint8_t store_id[STORE_ID_S
     }
     if (status == AUTH_OK) {
         line.id = last + 1;
+        line.since = (uint32_t)time(NULL);
         memcpy(line.store_id, store_id, sizeof line.store_id);
         key_line_put(&lines, &line);
         status = buf_status(&lines);

@@ -70,6 +70,8 @@ enum auth_status store_key_state(struct store *store, struct store_key_state *re
     if (status == AUTH_OK) {
         ret->latest = keyring_latest(ring, ret->store_id);
         ret->oldest = keyring_next(ring, ret->store_id, 0);
+        const struct key *key = keyring_find(ring, ret->store_id, ret->active);
+        ret->since = key == NULL ? 0 : key->since;
         if (keyring_find(ring, ret->store_id, ret->previous) == NULL) {
             ret->previous = 0; /* no writer can keep it in step any longer */
         }

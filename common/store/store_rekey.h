@@ -17,6 +17,7 @@
 struct store_key_state {
     uint8_t store_id[16];
     uint32_t active;   /* the key the accounts are sealed under */
+    uint32_t since;    /* when that was made, as in struct key */
     uint32_t latest;   /* the newest one in the key file; above active: made, not in use yet */
     uint32_t oldest;   /* the oldest one there; below active: not retired yet */
     uint32_t previous; /* the key of the generation before, if that is kept and its key; else 0 */

@@ -5,11 +5,14 @@ real smtpd processes, right and wrong. What it says has to fit what a login gets
 import contextlib
 import json
 import os
+import shutil
 import smtplib
 import ssl
 import subprocess
+import time
 
 import harness
+import postfix
 import store
 
 # What depends on the machine the test runs on, and not on this Postfix.
@@ -19,9 +22,7 @@ AROUND = {"fail2ban-off", "fail2ban-blind", "fail2ban-twice", "fail2ban-filter",
 ALWAYS = {"store-root", "legacy"}
 
 
-class DoctorTest(harness.PostfixCase):
-    services = {"smtp": {"smtpd_tls_auth_only": "yes"}}
-
+class Base(harness.PostfixCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -58,24 +59,29 @@ class DoctorTest(harness.PostfixCase):
     def mend(self, wanted):
         """Runs the command that the doctor has for this."""
         commands = [finding["mend"] for finding in self.findings() if finding["id"] == wanted]
-        subprocess.run(["sh", "-c", *commands], check=True, timeout=60)
+        subprocess.run(["sh", "-c", *commands], check=True, timeout=60, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     @contextlib.contextmanager
-    def connection(self):
+    def connection(self, service="smtp"):
         context = ssl.create_default_context(cafile=self.postfix.certificate)
-        with smtplib.SMTP("localhost", self.postfix.port, timeout=30) as smtp:
+        with smtplib.SMTP("localhost", self.postfix.ports[service], timeout=30) as smtp:
             smtp.starttls(context=context)
             smtp.ehlo()
             yield smtp
 
-    def login(self):
+    def login(self, service="smtp"):
         """The reply code of a login with PLAIN."""
-        with self.connection() as smtp:
+        with self.connection(service) as smtp:
             smtp.user, smtp.password = self.USER, self.PASSWORD
             try:
                 return smtp.auth("PLAIN", smtp.auth_plain)[0]
             except smtplib.SMTPAuthenticationError as error:
                 return error.smtp_code
+
+
+class DoctorTest(Base):
+    services = {"smtp": {"smtpd_tls_auth_only": "yes"}}
 
     @contextlib.contextmanager
     def away(self, path):
@@ -236,6 +242,91 @@ class DoctorTest(harness.PostfixCase):
         os.rename(conf, conf + ".away")
         self.addCleanup(os.rename, conf + ".away", conf)
         self.assertIn("conf-missing", self.doctor())
+
+
+class ProcessesTest(Base):
+    """What processes of Postfix go on with, in a jail or not, one for each service."""
+
+    services = {"jailed": {"smtpd_tls_auth_only": "yes", postfix.PROCESS_LIMIT: "1"},
+                "free": {"smtpd_tls_auth_only": "yes", postfix.PROCESS_LIMIT: "1",
+                         postfix.CHROOT: "n"}}
+    settings = {"max_idle": "10000s"}
+
+    def logins(self):
+        return {self.login(service) for service in self.services}
+
+    def smtpds(self):
+        return {pid for pid, name in self.postfix.processes() if name == "smtpd"}
+
+    def wait(self, condition, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+    def reload(self):
+        """Those that are there go, each when it has seen it."""
+        before = self.smtpds()
+        subprocess.run(["postfix", "-c", self.postfix.config, "reload"], check=True, timeout=60,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        self.wait(lambda: not before & self.smtpds())
+
+    def check_mend(self, wanted):
+        """It is told, and over once its command has been run."""
+        self.assertEqual(self.doctor(), ALWAYS | {wanted})
+        before = self.smtpds()
+        self.mend(wanted)
+        self.wait(lambda: not before & self.smtpds())
+        self.assertEqual(self.logins(), {235})
+        self.assertEqual(self.doctor(), ALWAYS)
+
+    def test_a_key_that_is_retired_at_once(self):
+        self.assertEqual(self.logins(), {235})
+        # A key's time is in seconds: whoever was started in the same one may know it.
+        now = time.time()
+        self.wait(lambda: time.time() > now + 6)
+        store.must(self.store.tool("rekey", "--retire-now"))
+        self.assertEqual(self.logins(), {454})
+        self.check_mend("key-stale")
+
+    def test_a_key_that_is_retired_in_time(self):
+        self.assertEqual(self.logins(), {235})
+        store.must(self.store.tool("rekey"))
+        self.assertEqual(self.logins(), {235})
+        self.assertEqual(self.doctor(), ALWAYS)
+        self.reload()
+        self.assertEqual(self.logins(), {235})
+        store.must(self.store.tool("rekey", "--retire"))
+        self.assertEqual(self.logins(), {235})
+        self.assertEqual(self.doctor(), ALWAYS)
+
+    def test_a_store_that_is_replaced(self):
+        self.assertEqual(self.logins(), {235})
+        old = self.store.path + ".old"
+        os.rename(self.store.path, old)
+        self.addCleanup(os.unlink, old)
+        shutil.copy2(old, self.store.path)
+        self.check_mend("store-replaced")
+
+    def test_a_lock_file_that_is_replaced(self):
+        self.assertEqual(self.logins(), {235})
+        lock = self.store.path + "-lock"
+        shutil.copy2(lock, lock + ".new")
+        os.rename(lock + ".new", lock)
+        self.check_mend("store-replaced")
+
+    def test_what_could_not_be_opened(self):
+        for spoil, mend in ((lambda: os.chmod(self.store.key, 0o644),
+                             lambda: os.chmod(self.store.key, 0o600)),
+                            (lambda: os.rename(self.store.path, self.store.path + ".away"),
+                             lambda: os.rename(self.store.path + ".away", self.store.path))):
+            spoil()
+            self.postfix.restart()
+            self.assertEqual(self.logins(), {454})
+            mend()
+            self.assertEqual(self.logins(), {454})
+            self.check_mend("store-unopened")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ AS_ROOT = os.geteuid() == 0
 # Accounts of the trees. Where this test is not root it cannot give files away.
 OWNER = 7000 if AS_ROOT else os.getuid()
 CYRUS, CYRUS_GROUP = 47001, 47002
+POSTFIX = 102
+UPTIME = 100000
 SASL = 7003 if AS_ROOT else os.getgid()
 
 PLUGINS = "/usr/local/lib/sasl-lmdb"
@@ -32,6 +34,9 @@ STORE = "/var/lib/sasl-lmdb/users.mdb"
 KEY = "/etc/sasl-lmdb/key"
 OURS = b"\x7fELF sasl_server_plug_init\0sasl-lmdb: mech=\0"
 THEIRS = b"\x7fELF sasl_server_plug_init\0"
+
+OPENED = (f"7f00-7f01 r--s 0 00:01 7 {STORE}\n"
+          f"7f02-7f03 rw-s 0 00:01 8 {STORE}-lock\n")
 
 MAIN = {
     "myhostname": "mail.example.org",
@@ -114,8 +119,9 @@ class Site:
             file.write(contents if isinstance(contents, bytes) else contents.encode())
         os.chmod(self.path(name), mode)
 
-    def process(self, pid, name, uid=0, groups=(), environ=b"", arguments=(), maps="", mounts=""):
-        """A running process, as /proc shows it."""
+    def process(self, pid, name, uid=0, groups=(), environ=b"", arguments=(), maps="", mounts="",
+                age=None):
+        """A running process, as /proc shows it; age in seconds."""
         at = f"/proc/{pid}/"
         ids = f"{uid}\t{uid}\t{uid}\t{uid}"
         self.file(at + "comm", name + "\n")
@@ -125,6 +131,16 @@ class Site:
         self.file(at + "cmdline", b"".join(a.encode() + b"\0" for a in (name, *arguments)))
         self.file(at + "maps", maps)
         self.file(at + "mountinfo", mounts)
+        if age is not None:
+            ticks = (UPTIME - age) * os.sysconf("SC_CLK_TCK")
+            self.file("/proc/uptime", f"{UPTIME}.00 1234.50\n")
+            self.file(at + "stat", f"{pid} (a) (b) S {'0 ' * 18}{ticks} 0 0\n")
+
+    def smtpd(self, maps=None, uid=POSTFIX, **options):
+        """A process of Postfix that has, or not, opened the store."""
+        self.process(401, "smtpd", uid, environ=f"SASL_PATH={PLUGINS}\0".encode(),
+                     maps=f"7f00-7f01 r--p 0 00:01 8 {PLUGINS}/libsasllmdb.so\n" +
+                     (OPENED if maps is None else maps), **options)
 
     def make_store(self):
         """A store with its users; its files get the modes and groups that init --group gives."""
@@ -836,6 +852,47 @@ def _(site):
         maps=f"7f00-7f01 r--s 0 00:01 7 {STORE} (deleted)\n"))
 
 
+@case("store-replaced")
+def _(site):
+    later(site, lambda s: s.smtpd(OPENED.replace("users.mdb\n", "users.mdb.old\n")))
+
+
+@case("store-replaced", "legacy", imap=True, postfix=False)
+def _(site):
+    later(site, lambda s: s.process(
+        500, "imapd", CYRUS, [CYRUS_GROUP, SASL], environ=f"SASL_PATH={PLUGINS}\0".encode(),
+        maps=OPENED.replace("-lock", "-lock (deleted)")))
+
+
+@case("store-unopened")
+def _(site):
+    later(site, lambda s: s.smtpd("", arguments=("-n", "submission", "-t", "inet", "-c")))
+
+
+@case("store-unopened")
+def _(site):
+    site.chroot = "n"
+    later(site, lambda s: (s.smtpd(""), os.chmod(s.path(KEY), 0o600)))
+
+
+def rekey(site, *arguments):
+    """A new key for the tree's store."""
+    store = toolkit.Store(site.root, STORE.lstrip("/"), KEY.lstrip("/"))
+    result = store.tool("rekey", *arguments)
+    assert result.status == 0, result
+
+
+@case("key-stale")
+def _(site):
+    later(site, lambda s: (rekey(s, "--retire-now"), s.smtpd(age=10, arguments=("-c",))))
+
+
+@case("key-stale")
+def _(site):
+    site.chroot = "n"
+    later(site, lambda s: (rekey(s, "--retire-now"), s.smtpd(age=10)))
+
+
 @case("store-in-jail")
 def _(site):
     later(site, lambda s: s.file("/var/spool/postfix" + STORE, "a copy"))
@@ -1087,6 +1144,35 @@ class Sound(DoctorTest):
         site.process(401, "smtpd", environ=b"MAIL_CONFIG=/etc/postfix-out\0")
         self.assertEqual(self.findings(site, status=0), [])
 
+    def test_processes_that_can_go_on(self):
+        """Those that are not through with opening, or can open again, or have what there is."""
+        jailed = {"arguments": ("-n", "submission", "-c")}
+        for name, change, process in (
+            ("has it open", lambda s: None, jailed),
+            ("begins", lambda s: None, {"maps": "", "uid": 0, **jailed}),
+            ("asks another store", lambda s: s.services.update(other={"smtpd_sasl_path": "other"}),
+             {"maps": "", "arguments": ("-n", "other", "-c")}),
+            ("may open it later", lambda s: (
+                setattr(s, "groups", s.groups.replace(":cyrus", ":cyrus,postfix")),
+                setattr(s, "chroot", "n")), {"maps": "", "groups": (SASL,)}),
+            ("knows the old key, which is in use", lambda s: later(s, rekey), {"age": 10, **jailed}),
+            ("knows the new key already", lambda s: later(s, lambda t: rekey(t, "--retire-now")),
+             {"age": -10, **jailed}),
+            ("a key is prepared", lambda s: later(s, lambda t: rekey(t, "--prepare")),
+             {"age": 10, **jailed}),
+            ("age is not known", lambda s: later(s, lambda t: rekey(t, "--retire-now")), jailed),
+            ("not loaded", lambda s: None, None),
+        ):
+            with self.subTest(name):
+                site = self.site()
+                change(site)
+                site.write()
+                if process is None:
+                    site.process(401, "smtpd", POSTFIX, environ=f"SASL_PATH={PLUGINS}\0".encode())
+                else:
+                    site.smtpd(**process)
+                self.assertEqual(self.findings(site, status=0), [])
+
     def test_cyrus_imap(self):
         """IMAP's LOGIN command needs a verifier that counts as legacy: that is all there is."""
         site = self.site(postfix=False, imap=True)
@@ -1297,6 +1383,15 @@ class Commands(DoctorTest):
             self.assertEqual(found[wanted]["mend"],
                              f"{change('path', STORE)} && {change('keyfile', KEY)}" if users else
                              "sasl-lmdb -f /srv/users.mdb -k /srv/key init")
+
+    def test_a_key_that_comes_back_reaches_every_process(self):
+        """Nobody can tell by looking at one whether it had read the wrong key."""
+        site = self.site()
+        later(site, lambda s: s.file(KEY, made_store("strict", ())[2], 0o600))
+        later(site, lambda s: AS_ROOT and os.chown(s.path(KEY), OWNER, SASL))
+        site.write()
+        self.assertRegex(self.mend(site, "key-wrong"), f"^install .* {KEY} && "
+                         "postfix -c /etc/postfix reload$")
 
     def test_users_and_groups_have_names(self):
         site = self.site()

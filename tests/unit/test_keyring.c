@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/crypto.h"
@@ -43,6 +44,8 @@ static void good_files(void **state)
         "# a comment\n\n1 " ID_A " " KEY_A "\n\n#\n",
         "1 " ID_A " " KEY_A "\n2 " ID_A " " KEY_B "\n1 " ID_B " " KEY_A "\n",
         "1 " ID_A " " KEY_A "\n4294967295 " ID_A " " KEY_B "\n",
+        "1 " ID_A " " KEY_A " 4294967295\n",
+        "1 " ID_A " " KEY_A " 0",
     };
     struct fixture *f = *state;
     uint8_t seal[CRYPTO_AEAD_KEY] = {0};
@@ -60,6 +63,7 @@ static void good_files(void **state)
             memcpy(seal, key->seal, sizeof seal);
         }
         assert_memory_equal(key->seal, seal, sizeof seal);
+        assert_int_equal(key->since, strstr(texts[i], "= 4294967295") != NULL ? UINT32_MAX : 0);
         assert_null(keyring_find(ring, id_a, 7));
         assert_null(keyring_find(ring, id_a, 0));
         keyring_free(ring);
@@ -127,6 +131,12 @@ static void bad_lines(void **state)
         "1 " ID_A " " KEY_A " ",
         "1 " ID_A " " KEY_A "\r",
         "1 " ID_A " " KEY_A "x",
+        "1 " ID_A " " KEY_A "1",
+        "1 " ID_A " " KEY_A " x",
+        "1 " ID_A " " KEY_A "  1",
+        "1 " ID_A " " KEY_A " 1 ",
+        "1 " ID_A " " KEY_A " 01",
+        "1 " ID_A " " KEY_A " 4294967296",
         "1 00" ID_A " " KEY_A,
         "1 0001 " KEY_A,
         "1 000102030405060708090a0b0c0d0e0g " KEY_A,
@@ -307,6 +317,7 @@ static void add_and_remove(void **state)
     struct stat st;
     uint32_t id = 0;
     char names[256];
+    const time_t before = time(NULL);
 
     assert_status(f, keyring_add(f->key, id_a, 0600, FILES_ANY_GROUP, &id, &f->detail), AUTH_OK);
     assert_int_equal(id, 1);
@@ -318,6 +329,8 @@ static void add_and_remove(void **state)
     assert_memory_not_equal(keyring_find(ring, id_a, 1)->seal, keyring_find(ring, id_a, 2)->seal,
                             32);
     assert_non_null(keyring_find(ring, id_b, 1));
+    const uint32_t since = keyring_find(ring, id_b, 1)->since;
+    assert_in_range(since, before, time(NULL));
     keyring_free(ring);
     assert_int_equal(stat(f->key, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
@@ -326,7 +339,7 @@ static void add_and_remove(void **state)
     assert_status(f, load(f, FILES_ANY_GROUP, &ring), AUTH_OK);
     assert_null(keyring_find(ring, id_a, 1));
     assert_non_null(keyring_find(ring, id_a, 2));
-    assert_non_null(keyring_find(ring, id_b, 1));
+    assert_int_equal(keyring_find(ring, id_b, 1)->since, since);
     keyring_free(ring);
     /* The number of a key that is gone does not come back while a later one is there. */
     assert_status(f, keyring_add(f->key, id_a, 0600, FILES_ANY_GROUP, &id, &f->detail), AUTH_OK);
