@@ -57,14 +57,21 @@ void import_show_progress(struct import *import)
     progress_show(&import->progress, import->counts->written, share);
 }
 
-enum auth_status import_read(struct import *import, struct import_entry *ret)
+static enum auth_status next_entry(struct import *import, const struct import_entry **ret,
+                                   struct detail *why)
+{
+    if (import->ahead != NULL) {
+        return import_ahead_next(import->ahead, ret, why);
+    }
+    *ret = &import->entry;
+    return import_next(import->options->format, &import->source, &import->entry, why);
+}
+
+enum auth_status import_read(struct import *import, const struct import_entry **ret)
 {
     for (;;) {
         struct detail why = {.text = ""};
-        enum auth_status status =
-            import->ahead != NULL
-                ? import_ahead_next(import->ahead, ret, &why)
-                : import_next(import->options->format, &import->source, ret, &why);
+        enum auth_status status = next_entry(import, ret, &why);
         if (status == AUTH_CONTINUE) {
             return status;
         }
@@ -77,7 +84,7 @@ enum auth_status import_read(struct import *import, struct import_entry *ret)
         if (status == AUTH_OK) {
             return status;
         }
-        pass_over(import, status, &ret->record.who, &why);
+        pass_over(import, status, &(*ret)->record.who, &why);
     }
 }
 
@@ -135,16 +142,15 @@ static enum auth_status count_account(struct import *import, const struct import
 /* Reads everything without writing; with look_up, counts what a run would write. */
 static enum auth_status scan(struct import *import, bool look_up)
 {
-    struct import_entry entry;
+    const struct import_entry *entry = NULL;
     enum auth_status status = AUTH_INTERNAL;
     while ((status = import_read(import, &entry)) == AUTH_OK) {
         uint64_t before = 0;
-        status = import_note_name(import, &entry.record.who, &before);
+        status = import_note_name(import, &entry->record.who, &before);
         if (status == AUTH_OK && look_up && before == 0) {
-            status = count_account(import, &entry);
+            status = count_account(import, entry);
             import_show_progress(import);
         }
-        crypto_wipe(&entry, sizeof entry);
         if (status != AUTH_OK) {
             return status;
         }
@@ -183,6 +189,7 @@ static void close_source(struct import *import)
         import->options->format->end(source);
     }
     source->state = NULL;
+    crypto_wipe(&import->entry, sizeof import->entry);
     buf_release(&source->text);
     buf_release(&source->password);
     line_reader_release(&source->reader);

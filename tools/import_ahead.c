@@ -55,6 +55,7 @@ static enum auth_status parse(void *ctx, size_t i)
     struct ahead_block *block = ctx;
     struct ahead_line *line = &block->lines[i];
 
+    line->entry = (struct import_entry){.password = {NULL, 0}};
     if (line->status == AUTH_OK) {
         line->status =
             import_parse(block->format, &line->own, line->text, &line->entry, &line->why);
@@ -76,7 +77,6 @@ static void read_block(struct import_ahead *ahead, struct ahead_block *block)
         struct ahead_line *line = &block->lines[block->n++];
         struct slice text = slice_of(NULL, 0);
 
-        line->entry = (struct import_entry){.password = {NULL, 0}};
         line->why.text[0] = '\0';
         line->parsed = false;
         line->status = import_next_line(source, &text);
@@ -168,7 +168,9 @@ static struct ahead_line *next_line(struct import_ahead *ahead, enum auth_status
         ahead->at = (ahead->at + 1) % BLOCKS;
         block = &ahead->blocks[ahead->at];
     }
-    while (block->n > 0 && !work_pool_wait(ahead->pool, &block->group, WAIT_MILLISECONDS)) {
+    /* Asked once a block: the pool's lock is what its threads take their jobs under. */
+    while (block->n > 0 && block->next == 0 &&
+           !work_pool_wait(ahead->pool, &block->group, WAIT_MILLISECONDS)) {
         if (interrupt_signal != 0) {
             *ret_status = AUTH_UNAVAILABLE;
             return NULL;
@@ -177,7 +179,7 @@ static struct ahead_line *next_line(struct import_ahead *ahead, enum auth_status
     return block->n == 0 ? NULL : &block->lines[block->next++];
 }
 
-enum auth_status import_ahead_next(struct import_ahead *ahead, struct import_entry *ret,
+enum auth_status import_ahead_next(struct import_ahead *ahead, const struct import_entry **ret,
                                    struct detail *why)
 {
     enum auth_status status = AUTH_CONTINUE;
@@ -191,8 +193,10 @@ enum auth_status import_ahead_next(struct import_ahead *ahead, struct import_ent
         ahead->source->first = line->number;
         ahead->source->last = line->number;
     } while (line->parsed && line->status == AUTH_CONTINUE);
-    *ret = line->entry;
-    *why = line->why;
+    *ret = &line->entry;
+    if (line->status != AUTH_OK) {
+        *why = line->why;
+    }
     return line->status;
 }
 

@@ -118,7 +118,7 @@ static enum auth_status add_entry(struct import *import, struct batch *batch,
 /* Reads accounts into a batch until it is full or the input ends. */
 static enum auth_status fill(struct import *import, struct batch *batch)
 {
-    struct import_entry entry;
+    const struct import_entry *entry = NULL;
     enum auth_status status = AUTH_OK;
     batch->group.n = 0;
     batch->passwords = 0;
@@ -126,10 +126,9 @@ static enum auth_status fill(struct import *import, struct batch *batch)
     while (status == AUTH_OK && batch->group.n < BATCH && batch->passwords < BATCH_PASSWORDS) {
         status = import_read(import, &entry);
         if (status == AUTH_OK) {
-            status = add_entry(import, batch, &entry);
+            status = add_entry(import, batch, entry);
         }
     }
-    crypto_wipe(&entry, sizeof entry);
     batch->last_line = import->source.last;
     batch->group.grain = batch->passwords == 0 ? READY_GRAIN : 1;
     return status == AUTH_CONTINUE ? AUTH_OK : status;

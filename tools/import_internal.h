@@ -30,14 +30,15 @@ struct import {
     struct store_build *build; /* where accounts go instead, with options->replace */
     struct work_pool *pool;
     struct import_ahead *ahead; /* NULL for a format whose accounts are no lines */
+    struct import_entry entry;  /* of such a format */
 };
 
 /*
- * The next account from options->from_line on; bad lines are reported and passed over.
- * AUTH_CONTINUE at the end of the input; anything else ends the import and has been reported,
- * except for a signal.
+ * The next account from options->from_line on, valid until the next call; bad lines are reported
+ * and passed over. AUTH_CONTINUE at the end of the input; anything else ends the import and has
+ * been reported, except for a signal.
  */
-MUST_USE enum auth_status import_read(struct import *import, struct import_entry *ret);
+MUST_USE enum auth_status import_read(struct import *import, const struct import_entry **ret);
 
 /* Notes the name; one that was there before is told. *ret_before: the line it was on, or 0. */
 MUST_USE enum auth_status import_note_name(struct import *import, const struct identity *who,
@@ -45,14 +46,14 @@ MUST_USE enum auth_status import_note_name(struct import *import, const struct i
 
 /*
  * Reads lines ahead and lets the pool parse them. They come back from import_ahead_next(), which
- * does what import_next() does, in the order of the file. The source belongs to this until the end.
- * AUTH_NO_MEMORY.
+ * does what import_next() does, in the order of the file; *ret is valid until the next call, *why
+ * unchanged with AUTH_OK. The source belongs to this until the end. AUTH_NO_MEMORY.
  */
 MUST_USE enum auth_status import_ahead_begin(const struct import_format *format,
                                              struct import_source *source, struct work_pool *pool,
                                              struct import_ahead **ret);
-MUST_USE enum auth_status import_ahead_next(struct import_ahead *ahead, struct import_entry *ret,
-                                            struct detail *why);
+MUST_USE enum auth_status import_ahead_next(struct import_ahead *ahead,
+                                            const struct import_entry **ret, struct detail *why);
 
 /* Once the pool has stopped. Wipes. NULL is fine. */
 void import_ahead_end(struct import_ahead *ahead);

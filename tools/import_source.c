@@ -46,25 +46,33 @@ enum auth_status import_next_line(struct import_source *source, struct slice *re
     }
 }
 
-/*
- * Whether a record can hold the account. Found out with one PBKDF2 iteration, which takes as much
- * room as many; so before anything is written, and no batch fails for one line of it.
- */
-static enum auth_status check_fit(const struct import_source *source,
-                                  const struct import_entry *entry, struct detail *why)
+/* With one PBKDF2 iteration, which takes as much room as many. */
+static enum auth_status check_made(const struct import_source *source,
+                                   const struct import_entry *entry)
 {
     struct verifier_policy policy = *source->policy;
     struct record record = entry->record;
-    enum auth_status status = AUTH_OK;
 
     policy.iterations = 1;
-    if (entry->password.p != NULL) {
-        status = verifier_make(&record.who, entry->password, &policy, &record.verifiers);
-    }
+    enum auth_status status =
+        verifier_make(&record.who, entry->password, &policy, &record.verifiers);
     if (status == AUTH_OK) {
         status = account_check(&record);
     }
     crypto_wipe(&record, sizeof record);
+    return status;
+}
+
+/*
+ * Whether a record can hold the account. Found out before anything is written, so that no batch
+ * fails for one line of it.
+ */
+static enum auth_status check_fit(const struct import_source *source,
+                                  const struct import_entry *entry, struct detail *why)
+{
+    enum auth_status status =
+        entry->password.p != NULL ? check_made(source, entry) : account_check(&entry->record);
+
     return status == AUTH_TOO_LONG
                ? detail_set(why, status, "name and verifiers are longer than a record, %d bytes",
                             RECORD_MAX_BODY)
