@@ -137,11 +137,13 @@ json_t *account_json(const struct record *record, unsigned kinds)
 {
     unsigned held = verifier_kinds(&record->verifiers);
     json_t *object =
-        json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "user", record->who.user, "realm",
+        json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "user", record->who.user, "realm",
                   record->who.realm, "disabled", (record->flags & RECORD_DISABLED) != 0 ? 1 : 0,
                   "created", time_json(record->created), "changed", time_json(record->changed),
-                  "expires", time_json(record->expires), "verifiers", view_kinds_json(held));
-    if (object != NULL && !put_secrets(object, record, kinds & held)) {
+                  "expires", time_json(record->expires));
+    bool ok = (held & ~kinds) == 0 ||
+              json_object_set_new(object, "verifiers", view_kinds_json(held)) == 0;
+    if (!ok || !put_secrets(object, record, kinds & held)) {
         json_decref(object);
         object = NULL;
     }

@@ -5,7 +5,7 @@
  *   user, realm                       strings, as the store holds them
  *   disabled                          true or false
  *   created, changed, expires         2026-11-24T15:56:02Z, or null
- *   verifiers                         names, for the reader; not read back
+ *   verifiers                         names, where not all of them follow; not read back
  *   authPassword                      array of RFC 5803 values
  *   cmusaslsecretCRAM-MD5             base64 of the two MD5 states
  *   cmusaslsecretPLAIN                base64 of salt NUL MD5

@@ -81,6 +81,7 @@ class Jsonl(ExportTest):
         password = b"secret: $1,2#3"
         self.assertEqual([scram(v)[0] for v in alice["authPassword"]],
                          ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+        self.assertNotIn("verifiers", alice)  # there is nothing that it does not show
         for value in alice["authPassword"]:
             self.assertTrue(scram_matches(value, password))
             self.assertFalse(scram_matches(value, b"other"))
@@ -100,6 +101,7 @@ class Jsonl(ExportTest):
         self.assertIn(b"4 of 4 accounts: with legacy verifiers that were left out", result.err)
         for account in objects.values():
             self.assertEqual([key for key in self.secrets if key in account], ["authPassword"])
+            self.assertIn("CRAM-MD5", account["verifiers"])
 
     def test_one_user_and_one_realm(self):
         objects, _ = self.export(self.store, "--user", "alice@example.org", "--with-secrets")
