@@ -94,7 +94,8 @@ static void check_default_store(struct doctor *d)
     } else if (d->report.looked_at == NULL) {
         doctor_say(d, DOCTOR_NOTHING_FOUND, d->postfix_at, d->imapd_at, d->tool->store_path, NULL);
     } else if (error == ENOENT || error == ENOTDIR) {
-        doctor_say(d, DOCTOR_STORE_NONE, d->tool->store_path, d->tool->key_path, NULL);
+        doctor_say(d, DOCTOR_STORE_NONE, d->tool->store_path,
+                   doctor_init(d, d->tool->store_path, d->tool->key_path), NULL);
     }
 }
 

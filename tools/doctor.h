@@ -172,6 +172,12 @@ void doctor_check_processes(struct doctor *d, const struct application *applicat
 void doctor_check_store(struct doctor *d, const char *path, const char *key_path,
                         const struct application *application);
 
+/*
+ * The command that makes a store, and the directories it and its key are to be in, for the group of
+ * the servers that are to read it.
+ */
+const char *doctor_init(struct doctor *d, const char *path, const char *key_path);
+
 void doctor_check_leftovers(struct doctor *d);
 void doctor_check_fail2ban(struct doctor *d);
 

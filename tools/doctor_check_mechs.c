@@ -177,6 +177,14 @@ static bool lacks_keytab(struct doctor *d, const char *mechanism)
     return strncasecmp(mechanism, "GS", 2) == 0 && !doctor_exists(&d->files, "/etc/krb5.keytab");
 }
 
+/* Whether no plugin has it, and it is none that a plugin of ours would have. EXTERNAL is
+ * libsasl2's. */
+static bool is_nobody_s(const struct application *a, const char *mechanism)
+{
+    return !settings_list_has(a->offered, mechanism) && plugins_our_file(mechanism) == NULL &&
+           strcasecmp(mechanism, "EXTERNAL") != 0;
+}
+
 /*
  * The command for mech_list, the same for whatever is wrong with it: commands that each took one
  * mechanism away would undo one another. "" if nothing would be left.
@@ -191,7 +199,7 @@ static const char *sound_list(struct doctor *d, const struct application *a, con
         bool bound = a->server != SERVER_POSTFIX || !settings_list_has(a->offered, plain);
         const char *name = bound ? arena_copy(&d->arena, word) : plain;
         if (strcasecmp(plain, "NTLM") != 0 && !lacks_keytab(d, plain) && !is_for_nobody(a, plain) &&
-            !settings_list_has(kept, name)) {
+            !is_nobody_s(a, plain) && !settings_list_has(kept, name)) {
             kept = arena_format(&d->arena, "%s%s%s", kept, *kept == '\0' ? "" : " ", name);
         }
     }
@@ -260,14 +268,16 @@ static void check_list(struct doctor *d, const struct application *a, const char
         if (settings_list_has(a->offered, mechanism) || strcasecmp(mechanism, "EXTERNAL") == 0) {
             continue;
         }
-        const char *command = file == NULL ? plugins_install_command(&a->plugins, mechanism)
-                                           : doctor_install_plugin(d, a,
-                                                                   a->plugins.n_directories == 0
-                                                                       ? "/usr/lib/sasl2"
-                                                                       : a->plugins.directories[0],
-                                                                   file);
+        /* Where a package has it the server may look elsewhere, or its users are in no store. */
+        const char *package = file == NULL ? plugins_install_command(&a->plugins, mechanism) : "";
+        const char *directory =
+            a->plugins.n_directories == 0 ? "/usr/lib/sasl2" : a->plugins.directories[0];
         doctor_say(d, DOCTOR_MECH_NOBODY, a->label, a->conf_path, mechanism,
-                   plugins_directories(&a->plugins), command, NULL);
+                   plugins_directories(&a->plugins),
+                   file == NULL ? mend : doctor_install_plugin(d, a, directory, file),
+                   *package == '\0' ? ""
+                                    : arena_format(&d->arena, "; \"%s\" would bring one", package),
+                   NULL);
     }
 }
 

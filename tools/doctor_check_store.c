@@ -66,9 +66,19 @@ static void tell_exposed(struct doctor *d, const char *path, const char *key_pat
     }
 }
 
-/* What init --group is to name: the group that what is left shares it with, or the reader's. */
-static const char *group_for(struct doctor *d, const struct application *a, const char *path,
-                             const char *key_path)
+/* The last group of a server that reads this store and is never root; "" if there is none. */
+static const char *group_of_readers(struct doctor *d, const char *path)
+{
+    for (const struct application *a = d->applications; a != NULL; a = a->next) {
+        if (!a->opens_as_root && a->user.n_groups > 0 && strcmp(a->store_path, path) == 0) {
+            return group_name(&d->files, &d->arena, a->user.groups[a->user.n_groups - 1]);
+        }
+    }
+    return "";
+}
+
+/* What init --group is to name: the group that what is left shares it with, or the readers'. */
+static const char *group_for(struct doctor *d, const char *path, const char *key_path)
 {
     const char *const left[] = {path, lock_of(d, path), key_path};
     for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
@@ -78,35 +88,52 @@ static const char *group_for(struct doctor *d, const struct application *a, cons
             return group_name(&d->files, &d->arena, st.st_gid);
         }
     }
-    bool needs_one = a != NULL && !a->opens_as_root && a->user.n_groups > 0;
-    return needs_one ? group_name(&d->files, &d->arena, a->user.groups[a->user.n_groups - 1]) : "";
+    return group_of_readers(d, path);
 }
 
-static const char *init_command(struct doctor *d, const struct application *a, const char *path,
-                                const char *key_path)
+/* The directory a file is to be in, with a space before it, if that is still to be made. */
+static const char *directory_for(struct doctor *d, const char *path)
 {
-    const char *group = group_for(d, a, path, key_path);
+    const char *slash = strrchr(path, '/');
+    const char *directory =
+        slash == NULL ? "" : arena_copy(&d->arena, slice_of(path, (size_t)(slash - path)));
+    return *directory == '\0' || doctor_exists(&d->files, directory)
+               ? ""
+               : doctor_command(&d->arena, " %1", directory, NULL);
+}
+
+const char *doctor_init(struct doctor *d, const char *path, const char *key_path)
+{
+    const char *group = group_for(d, path, key_path);
+    const char *directory = directory_for(d, path);
+    const char *of_key = directory_for(d, key_path);
+    const char *make = "";
+    if (strcmp(directory, of_key) == 0) {
+        of_key = "";
+    }
+    if (*directory != '\0' || *of_key != '\0') {
+        make = arena_format(&d->arena, "install -d -m 755%s%s && ", directory, of_key);
+    }
     return doctor_command(
-        &d->arena, "sasl-lmdb -f %1 -k %2 init%r3", path, key_path,
+        &d->arena, "%r1sasl-lmdb -f %2 -k %3 init%r4", make, path, key_path,
         *group == '\0' ? "" : doctor_command(&d->arena, " --group %1", group, NULL), NULL);
 }
 
 /* A new store in the place of what is left of the one there was. */
-static const char *begin_anew(struct doctor *d, const struct application *a, const char *path,
-                              const char *key_path)
+static const char *begin_anew(struct doctor *d, const char *path, const char *key_path)
 {
     const char *moves = aside_moves(&d->arena, path, doctor_exists(&d->files, path),
                                     doctor_exists(&d->files, lock_of(d, path)));
     return arena_format(&d->arena, "%s%s%s", moves, *moves == '\0' ? "" : " && ",
-                        init_command(d, a, path, key_path));
+                        doctor_init(d, path, key_path));
 }
 
 /*
  * Files that are not a store may be something else that is needed, and a store that could be opened
  * may have lost little: those are looked into first.
  */
-static const char *way_out(struct doctor *d, const struct application *a, const char *path,
-                           const char *key_path, const struct store_counts *counts)
+static const char *way_out(struct doctor *d, const char *path, const char *key_path,
+                           const struct store_counts *counts)
 {
     struct stat lock;
     bool lock_is_whole = doctor_stat(&d->files, lock_of(d, path), &lock) == 0 &&
@@ -115,7 +142,7 @@ static const char *way_out(struct doctor *d, const struct application *a, const 
         return doctor_command(&d->arena, "sasl-lmdb -f %1 -k %2 check", path, key_path, NULL);
     }
     return doctor_command(&d->arena, "%r1 && sasl-lmdb -f %2 -k %3 restore FILE",
-                          begin_anew(d, a, path, key_path), path, key_path, NULL);
+                          begin_anew(d, path, key_path), path, key_path, NULL);
 }
 
 static const char *opening_for_owner(struct doctor *d, const struct stat *barrier_st,
@@ -203,7 +230,7 @@ static void tell_status(struct doctor *d, const struct application *a, const cha
     bool in_part = counts->opened &&
                    (counts->status == AUTH_STORE_DAMAGED || counts->status == AUTH_STORE_FOREIGN);
     doctor_say(d, in_part ? DOCTOR_STORE_RECORD : DOCTOR_STORE_BAD, path, why,
-               way_out(d, a, path, key_path, counts), NULL);
+               way_out(d, path, key_path, counts), NULL);
 }
 
 static const char *directory_of(struct doctor *d, const char *path)
@@ -301,7 +328,7 @@ static void tell_missing(struct doctor *d, const struct application *a, const ch
         return;
     }
     doctor_say(d, DOCTOR_STORE_MISSING, path, a == NULL ? d->tool->program : a->label,
-               begin_anew(d, a, path, key_path), NULL);
+               begin_anew(d, path, key_path), NULL);
 }
 
 void doctor_check_store(struct doctor *d, const char *path, const char *key_path,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "doctor_settings.h"
 
 enum {
     LINKS_MAX = 40, /* as Linux follows */
@@ -218,6 +219,22 @@ const char *doctor_link(const struct doctor_files *files, const char *path, stru
     }
     ssize_t n = readlink(host, target, sizeof target);
     return n < 0 ? "" : arena_copy(arena, slice_of(target, (size_t)n));
+}
+
+const char *doctor_host_name(const struct doctor_files *files, struct arena *arena)
+{
+    char own[HOST_NAME_MAX + 1];
+    struct buf text;
+    const char *name = "";
+    if (files->root[0] == '\0') {
+        return gethostname(own, sizeof own) == 0 ? arena_copy(arena, slice_str(own)) : "";
+    }
+    buf_init(&text, DOCTOR_CONF_MAX);
+    if (doctor_read(files, "/etc/hostname", &text) == 0) {
+        name = arena_copy(arena, settings_trim(buf_slice(&text)));
+    }
+    buf_release(&text);
+    return name;
 }
 
 const char **doctor_names(const struct doctor_files *files, const char *path, struct arena *arena)

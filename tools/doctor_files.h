@@ -52,6 +52,9 @@ int doctor_read(const struct doctor_files *files, const char *path, struct buf *
 /* Where a symbolic link points, as it is written there; "" if it is none or cannot be read. */
 const char *doctor_link(const struct doctor_files *files, const char *path, struct arena *arena);
 
+/* What the machine calls itself, in the arena: "" if that is not to be found out. */
+const char *doctor_host_name(const struct doctor_files *files, struct arena *arena);
+
 /* Names in a directory, in the order the system gives them; NULL at the end. */
 const char **doctor_names(const struct doctor_files *files, const char *path, struct arena *arena);
 

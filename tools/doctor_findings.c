@@ -7,10 +7,9 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "there is no Postfix (%1), no Cyrus IMAP (%2) and no store (%3) here",
     "sasl-lmdb init"},
 [DOCTOR_STORE_NONE] = {"store-none", DOCTOR_WARNING,
-    "there is no store (%1), and no server here is set up to read one: this comes first, with the "
-    "--group of the servers and \"sasl-lmdb restore FILE\" where there was one before, the servers' "
-    "configuration after it",
-    "sasl-lmdb -f %1 -k %2 init"},
+    "there is no store (%1), and no server here is set up to read one: this comes first, with "
+    "\"sasl-lmdb restore FILE\" where there was one before, the servers' configuration after it",
+    "%r2"},
 [DOCTOR_UNREADABLE] = {"unreadable", DOCTOR_ERROR,
     "%1 cannot be read: %2",
     "ls -lL %1"},
@@ -250,7 +249,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%1 offers every mechanism of every plugin (%3), since %2 has no mech_list",
     "%r4"},
 [DOCTOR_MECH_NOBODY] = {"mech-nobody", DOCTOR_ERROR,
-    "mech_list in %2 names %3, which no plugin of %1 offers (%4)",
+    "mech_list in %2 names %3, which no plugin of %1 offers (%4)%6",
     "%r5"},
 [DOCTOR_MECH_NONE] = {"mech-none", DOCTOR_ERROR,
     "%1 has no mechanism to offer at all: Postfix's smtpd ends with \"no SASL authentication "
@@ -394,16 +393,24 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "ausearch -m avc -c smtpd -c imapd; restorecon -Rv %2"},
 
 [DOCTOR_IMAP_PLAINTEXT] = {"imap-plaintext", DOCTOR_WARNING,
-    "%3 takes passwords without TLS (allowplaintext in %1)",
+    "%3 takes passwords without TLS (allowplaintext in %1)%4",
     "%r2"},
 [DOCTOR_IMAP_NO_PLAINTEXT] = {"imap-no-plaintext", DOCTOR_ERROR,
-    "%2 takes passwords only under TLS, and %1 has no tls_server_cert: PLAIN, LOGIN and "
-    "the LOGIN command cannot be used",
-    "printf '%%s\\n' 'tls_server_cert: /path/to/chain.pem' 'tls_server_key: /path/to/key.pem' >> %1"},
-[DOCTOR_IMAP_REALM] = {"imap-realm", DOCTOR_ERROR,
-    "%5 denies the %3 accounts of realm \"%2\" as \"cross-realm\": %1 names the realm "
-    "neither as servername nor in loginrealms",
+    "%2 takes passwords only under TLS, and %1 has no %3: PLAIN, LOGIN and the LOGIN command cannot "
+    "be used; the command makes a certificate that clients have to be told to trust: put the paths "
+    "of a better one in its place",
     "%r4"},
+[DOCTOR_IMAP_CERTIFICATE] = {"imap-certificate", DOCTOR_ERROR,
+    "%1 gives no client TLS: it cannot read %2 (%3 in %4): %5",
+    "%r6"},
+[DOCTOR_IMAP_REALM] = {"imap-realm", DOCTOR_ERROR,
+    "%5 denies the %3 account%6 of realm \"%2\" as \"cross-realm\": %1 does not name it, neither as "
+    "servername nor in loginrealms",
+    "%r4"},
+[DOCTOR_IMAP_DEFAULT_DOMAIN] = {"imap-default-domain", DOCTOR_ERROR,
+    "%1 does not find the %3 account%7 of realm \"%2\": that is defaultdomain in %4, which is taken "
+    "off a name, and what is left is looked up in the realm of servername, \"%5\"",
+    "%r6"},
 [DOCTOR_IMAP_REQUIRE_TLS] = {"imap-require-tls", DOCTOR_WARNING,
     "lmdb_require_tls is on in %1, but IMAP's LOGIN command passes plugins by, and "
     "allowplaintext lets it",

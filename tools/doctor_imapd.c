@@ -229,7 +229,8 @@ static const char *own_name(const char *name, const char *service)
 static bool is_looked_at(const char *name)
 {
     static const char *const names[] = {"allowplaintext", "tls_server_cert", "tls_cert_file",
-                                        "servername",     "loginrealms",     "virtdomains"};
+                                        "tls_server_key", "tls_key_file",    "servername",
+                                        "loginrealms",    "virtdomains",     "defaultdomain"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcasecmp(name, names[i]) == 0) {
             return true;

@@ -340,19 +340,14 @@ bool postfix_is_on(const struct postfix *postfix, const struct postfix_service *
 /* What postconf would have known, from the machine's name. */
 static void guess_names(struct postfix *postfix)
 {
-    struct buf text;
-    buf_init(&text, PATH_MAX);
-    if (settings_last(&postfix->computed, "myhostname") == NULL &&
-        doctor_read(postfix->files, "/etc/hostname", &text) == 0) {
-        struct slice name = settings_trim(buf_slice(&text));
-        const char *host = arena_copy(postfix->arena, name);
-        if (name.n > 0 && strchr(host, '.') == NULL) {
+    const char *host = doctor_host_name(postfix->files, postfix->arena);
+    if (settings_last(&postfix->computed, "myhostname") == NULL && *host != '\0') {
+        if (strchr(host, '.') == NULL) {
             host = arena_format(postfix->arena, "%s.localdomain", host);
         }
         settings_add(&postfix->computed, postfix->arena, slice_str("myhostname"), slice_str(host),
                      0);
     }
-    buf_release(&text);
     if (settings_last(&postfix->computed, "mydomain") == NULL) {
         const char *dot = strchr(postfix_get(postfix, NULL, "myhostname"), '.');
         settings_add(&postfix->computed, postfix->arena, slice_str("mydomain"),

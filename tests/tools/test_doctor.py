@@ -58,6 +58,7 @@ SMTPD_CONF = {"pwcheck_method": "auxprop", "auxprop_plugin": "lmdb",
 IMAPD_CONF = {
     "configdirectory": "/var/lib/cyrus", "servername": "mail.example.org",
     "loginrealms": "example.org", "allowplaintext": "no", "tls_server_cert": "/etc/ssl/chain.pem",
+    "tls_server_key": "/etc/ssl/chain.pem",
     "sasl_pwcheck_method": "auxprop", "sasl_auxprop_plugin": "lmdb",
     "sasl_mech_list": "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256",
     "sasl_lmdb_channel_binding": "none",
@@ -947,9 +948,37 @@ def _(site):
     site.imapd["allowplaintext"] = "yes"
 
 
+@case("imap-plaintext", "legacy", imap=True, postfix=False)
+def _(site):
+    site.imapd.update(allowplaintext="yes", tls_server_cert="disabled")
+
+
 @case("imap-no-plaintext", "legacy", imap=True, postfix=False)
 def _(site):
     del site.imapd["tls_server_cert"]
+
+
+@case("imap-no-plaintext", "legacy", imap=True, postfix=False)
+def _(site):
+    del site.imapd["tls_server_key"]
+
+
+@case("imap-certificate", "legacy", imap=True, postfix=False)
+def _(site):
+    site.imapd["tls_server_cert"] = "/etc/ssl/other.pem"
+
+
+@case("imap-certificate", "legacy", imap=True, postfix=False)
+def _(site):
+    site.imapd["tls_server_key"] = "/etc/ssl/private/key.pem"
+    later(site, lambda s: s.file("/etc/ssl/private/key.pem", "key", 0o600))
+    later(site, lambda s: AS_ROOT or os.chmod(s.path("/etc/ssl/private/key.pem"), 0o060))
+
+
+@case("imap-default-domain", "legacy", imap=True, postfix=False)
+def _(site):
+    del site.imapd["loginrealms"]
+    site.imapd.update(virtdomains="userid", defaultdomain="Example.org")
 
 
 CYRUS_CONF = """START {
@@ -1182,6 +1211,24 @@ class Sound(DoctorTest):
         self.assertEqual([f["id"] for f in self.findings(site, status=0)], ["legacy"])
         self.assertEqual([f["id"] for f in self.findings(site, "imap", status=0)], ["legacy"])
 
+    def test_realms_of_cyrus_imap(self):
+        """That of the server, which is the machine where it has no name of its own, and any other
+        with domains but the one that is taken off."""
+        for options, users in (({}, [("alice", "mail")]),
+                               ({"servername": "example.org"}, [("alice", "example.org")]),
+                               ({"virtdomains": "userid"}, [("alice", "a.example"),
+                                                            ("bob", "mail")]),
+                               ({"virtdomains": "userid", "defaultdomain": "mail"},
+                                [("alice", "a.example"), ("bob", "mail")])):
+            with self.subTest(options):
+                site = self.site(postfix=False, imap=True)
+                for name in ("servername", "loginrealms"):
+                    del site.imapd[name]
+                site.imapd.update(options)
+                site.users = users
+                site.write()
+                self.assertEqual(self.ids(site), {"legacy"})
+
     def test_both_and_a_third(self):
         site = self.site(imap=True)
         site.write()
@@ -1362,11 +1409,62 @@ class Commands(DoctorTest):
                     self.assertIn('"sasl-lmdb restore FILE"', found["text"])
 
     def test_a_store_is_made_for_the_group_of_its_reader(self):
+        """Who never is root, whoever else reads it; in directories that are there then."""
+        make = f"install -d -m 755 {os.path.dirname(STORE)} {os.path.dirname(KEY)} && "
+        init = f"sasl-lmdb -f {STORE} -k {KEY} init --group sasl"
+        for postfix in (False, True):
+            site = self.site(imap=True, postfix=postfix)
+            site.store_path = None
+            site.write()
+            self.assertEqual({f["mend"] for f in self.findings(site)
+                              if f["id"] == "store-missing"}, {make + init})
         site = self.site(imap=True, postfix=False)
+        del site.imapd["sasl_auxprop_plugin"]
         site.store_path = None
         site.write()
-        self.assertEqual(self.mend(site, "store-missing"),
-                         f"sasl-lmdb -f {STORE} -k {KEY} init --group sasl")
+        site.mkdir(os.path.dirname(STORE))
+        site.mkdir(os.path.dirname(KEY))
+        self.assertEqual(self.mend(site, "store-none"), init)
+
+    def test_what_opens_a_key_to_cyrus_imap(self):
+        """By the group it has, or to that user alone; and nobody is locked out for want of TLS."""
+        key = "/etc/ssl/private/key.pem"
+        for mode, group, wanted in ((0o640, 47009, "usermod -aG ssl-cert cyrus && systemctl "
+                                                   "restart cyrus-imapd"),
+                                    (0o600, 0, f"chown cyrus {key}")):
+            site = self.site(imap=True, postfix=False)
+            site.groups += "ssl-cert:x:47009:\n"
+            site.imapd["tls_server_key"] = key
+            site.write()
+            site.file(key, "key", mode)
+            if AS_ROOT:
+                os.chown(site.path(key), 0, group)
+                self.assertEqual(self.mend(site, "imap-certificate"), wanted)
+        make = ("install -m 600 -o cyrus /dev/null /etc/ssl/cyrus-imapd.pem && openssl req -x509 "
+                "-newkey rsa:2048 -nodes -days 365 -subj /CN=mail.example.org -keyout "
+                "/etc/ssl/cyrus-imapd.pem -out /etc/ssl/cyrus-imapd.pem && ")
+        ours = "".join(f"printf '%s\\n' 'tls_server_{name}: /etc/ssl/cyrus-imapd.pem' >> "
+                       "/etc/imapd.conf && " for name in ("cert", "key"))
+        site = self.site(imap=True, postfix=False)
+        site.imapd["allowplaintext"] = "yes"
+        del site.imapd["tls_server_cert"], site.imapd["tls_server_key"]
+        site.write()
+        forbid = "sed -i '/^[[:space:]]*allowplaintext:/Ic allowplaintext: no' /etc/imapd.conf"
+        self.assertEqual(self.mend(site, "imap-plaintext"), make + ours + forbid)
+        site.file("/etc/ssl/cyrus-imapd.pem", "")
+        self.assertEqual(self.mend(site, "imap-plaintext"), ours + forbid)
+
+    def test_all_realms_get_in_by_one_command(self):
+        """Two would make two lines, with which Cyrus IMAP does not start."""
+        site = self.site(imap=True, postfix=False)
+        del site.imapd["loginrealms"]
+        site.users = [("alice", "a.example"), ("bob", "b.example"), ("carol", "b.example")]
+        site.write()
+        found = [f for f in self.findings(site) if f["id"] == "imap-realm"]
+        self.assertEqual(len(found), 1)
+        self.assertRegex(found[0]["text"], 'denies the 3 accounts of realm "[ab].example [ab]')
+        self.assertRegex(found[0]["mend"], r"^printf '%s\\n' 'loginrealms: (a.example b.example|"
+                         r"b.example a.example)' >> /etc/imapd.conf$")
 
     def test_a_store_elsewhere_is_not_made_anew(self):
         """Not where accounts wait at the place the tools know; an empty store is no reason."""
@@ -1382,7 +1480,7 @@ class Commands(DoctorTest):
                       "/etc/postfix/sasl/smtpd.conf").format
             self.assertEqual(found[wanted]["mend"],
                              f"{change('path', STORE)} && {change('keyfile', KEY)}" if users else
-                             "sasl-lmdb -f /srv/users.mdb -k /srv/key init")
+                             "install -d -m 755 /srv && sasl-lmdb -f /srv/users.mdb -k /srv/key init")
 
     def test_a_key_that_comes_back_reaches_every_process(self):
         """Nobody can tell by looking at one whether it had read the wrong key."""
@@ -1476,7 +1574,8 @@ class Commands(DoctorTest):
         site.write()
         warnings = [f for f in self.findings(site) if f["severity"] == "warning"]
         self.assertEqual(warnings[0]["id"], "store-none")
-        self.assertEqual(warnings[0]["mend"], f"sasl-lmdb -f {STORE} -k {KEY} init")
+        self.assertEqual(warnings[0]["mend"], "install -d -m 755 /var/lib/sasl-lmdb /etc/sasl-lmdb "
+                         f"&& sasl-lmdb -f {STORE} -k {KEY} init")
 
     def test_no_plugin_of_others_is_overwritten_or_removed(self):
         """SASL_PATH changes, never a file that may be a package's, nor what our link points to."""
@@ -1574,6 +1673,21 @@ class Commands(DoctorTest):
             site.file("/etc/os-release", f"ID={system}\n")
             self.assertEqual(self.mend(site, "auxprop-unknown"), command)
 
+    def test_a_mechanism_that_nobody_offers(self):
+        """It goes, as all do that nobody can use; one of ours comes. Who has it is said."""
+        site = self.site()
+        site.conf["mech_list"] = "GSSAPI PLAIN LOGIN SCRAMSHA1 SCRAM-SHA-1"
+        del site.plugins[PLUGINS]["libscram.so"]
+        site.write()
+        found = [f for f in self.findings(site) if f["id"] == "mech-nobody"]
+        drop = ("sed -i '/^[[:space:]]*mech_list:/Ic mech_list: PLAIN LOGIN SCRAM-SHA-1' "
+                "/etc/postfix/sasl/smtpd.conf")
+        self.assertEqual([f["mend"] for f in found[:2]], [drop, drop])
+        self.assertIn("libscram.so", found[2]["mend"])
+        self.assertTrue(found[0]["text"].endswith(
+            '; "apt-get install libsasl2-modules-gssapi-mit" would bring one'), found)
+        self.assertTrue(found[1]["text"].endswith(f"({PLUGINS})"), found)
+
     def test_quotes_inside_quotes(self):
         site = self.site(imap=True, postfix=False)
         site.imapd["loginrealms"] = "a'; touch x; echo 'b"
@@ -1590,7 +1704,7 @@ class Commands(DoctorTest):
         if not os.path.isdir(where):
             os.mkdir(where)
             for name in ("apt-get", "chgrp", "chmod", "chown", "grep", "install", "ln", "ls",
-                         "postconf", "postmap", "rm", "sasl-lmdb", "sed", "shred", "systemctl",
+                         "postconf", "postmap", "rm", "openssl", "sasl-lmdb", "sed", "shred", "systemctl",
                          "usermod", "cmake", "saslpasswd-lmdb", "adduser", "mv"):
                 path = os.path.join(where, name)
                 with open(path, "w", encoding="ascii") as file:
@@ -1725,7 +1839,7 @@ class Commands(DoctorTest):
         included = "# a\n  # b\nx: \\\n 1\nsasl_mech_list: \\\n  CRAM-MD5\n"
         site.file("/etc/imapd-sasl.conf", included)
         found = {f["id"]: f for f in self.findings(site)}["conf-again"]
-        self.assertIn("/etc/imapd.conf line 10 has the option \"SASL_Mech_List\" a second time "
+        self.assertIn("/etc/imapd.conf line 11 has the option \"SASL_Mech_List\" a second time "
                       "(first in /etc/imapd-sasl.conf line 5 to 6)", found["text"])
         self.assertEqual(found["mend"], "")
         site.file("/etc/imapd-sasl.conf", included.replace(": \\\n  CRAM", ": CRAM"))
@@ -1786,6 +1900,7 @@ class Commands(DoctorTest):
             ("mech-verifier", lambda s: s.conf.update(mech_list="CRAM-MD5 " +
                                                       s.conf["mech_list"])),
             ("mech-unbound", lambda s: s.conf.update(mech_list="LOGIN SCRAM-SHA-1-PLUS")),
+            ("mech-nobody", lambda s: s.conf.update(mech_list="OTP SCRAMSHA256 LOGIN")),
             ("mech-unset", lambda s: (s.conf.pop("mech_list"))),
             ("not-ours", lambda s: (s.conf.update(auxprop_plugin="sasldb"),
                                     s.plugins[PLUGINS].update({"libsasldb.so": THEIRS}))),
