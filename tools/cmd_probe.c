@@ -199,12 +199,14 @@ static int ask_and_probe(struct probe *probe)
     }
     /* A server that goes away shows as EPIPE. */
     signal(SIGPIPE, SIG_IGN);
-    if (probe_report_init(&probe->report, probe->tool, probe->host, probe->port) != AUTH_OK) {
+    if (probe_mask_init(&probe->mask, probe->password) != AUTH_OK ||
+        probe_report_init(&probe->report, probe->tool, probe->host, probe->port) != AUTH_OK) {
         tool_report(probe->tool, AUTH_NO_MEMORY, NULL, "report");
     } else {
         code = probe_server(probe);
     }
     probe_report_release(&probe->report);
+    probe_mask_release(&probe->mask);
 
 out:
     buf_release(&password);

@@ -29,6 +29,7 @@ struct probe {
     const char *port;
     const char *user; /* NULL: nobody logs in */
     struct slice password;
+    struct probe_mask mask;
     enum probe_tls_mode mode;
     struct probe_tls_options tls;
     unsigned timeout; /* seconds */

@@ -106,10 +106,7 @@ enum auth_status probe_authenticate(struct probe_smtp *smtp, const struct probe_
         status = buf_status(&held_message);
     }
     if (status == AUTH_OK) {
-        /* The first challenge has been seen; the prompts of LOGIN are worth seeing, too. */
-        smtp->mask_challenges = strcmp(mechanism, "LOGIN") != 0;
         status = converse(smtp, sasl, held ? &held_message : NULL, &message, detail);
-        smtp->mask_challenges = false;
     }
     if (status == AUTH_OK && smtp->code != SMTP_AUTHENTICATED) {
         status = AUTH_WRONG_PASSWORD;

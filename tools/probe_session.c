@@ -160,7 +160,7 @@ enum auth_status probe_session(struct probe *probe, struct probe_smtp *smtp,
     smtp->report = &probe->report;
     smtp->timeout = probe->timeout;
     smtp->quiet = probe->first_done;
-    smtp->password = probe->password;
+    smtp->mask = &probe->mask;
     *ret = (struct probe_offer){.starttls = false};
     probe->stage = NULL;
     enum auth_status status = probe_smtp_open(smtp, probe->host, probe->port, &detail);

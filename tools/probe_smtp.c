@@ -9,7 +9,6 @@
 enum {
     CODE_DIGITS = 3,
     TEXT_MAX = 256 * 1024, /* bytes of a whole reply */
-    WORTH_MASKING = 4,     /* shorter strings occur by chance */
     COMMAND_MAX = 2048,
 };
 
@@ -18,9 +17,9 @@ enum auth_status probe_smtp_open(struct probe_smtp *smtp, const char *host, cons
 {
     smtp->start = smtp->end = 0;
     smtp->code = 0;
-    smtp->mask_challenges = false;
-    buf_init(&smtp->sent, 2 * (size_t)PROBE_LINE_MAX);
+    smtp->mask_proofs = false;
     buf_init(&smtp->text, TEXT_MAX);
+    buf_init(&smtp->lines, TEXT_MAX);
     buf_init(&smtp->shown, PROBE_LINE_MAX);
     return probe_link_open(&smtp->link, host, port, probe_deadline(smtp->timeout), detail);
 }
@@ -28,29 +27,10 @@ enum auth_status probe_smtp_open(struct probe_smtp *smtp, const char *host, cons
 void probe_smtp_close(struct probe_smtp *smtp)
 {
     probe_link_close(&smtp->link);
-    buf_release(&smtp->sent);
     buf_release(&smtp->text);
+    buf_release(&smtp->lines);
     buf_release(&smtp->shown);
     crypto_wipe(smtp->buffer, sizeof smtp->buffer);
-}
-
-static bool holds(struct slice line, struct slice secret)
-{
-    return secret.n >= WORTH_MASKING && line.n >= secret.n &&
-           memmem(line.p, line.n, secret.p, secret.n) != NULL;
-}
-
-/* A line of the server, for the report. */
-static struct slice masked(const struct probe_smtp *smtp, struct slice line)
-{
-    struct slice rest = line;
-    if (holds(line, smtp->password) || holds(line, buf_slice(&smtp->sent))) {
-        return slice_str("(hidden, for it repeats what was sent)");
-    }
-    if (smtp->mask_challenges && slice_take_literal(&rest, "334 ") && rest.n > 0) {
-        return slice_str("334 ********");
-    }
-    return line;
 }
 
 /* One line without its end, valid until the next read. */
@@ -115,34 +95,101 @@ static bool take_code(struct slice *line, int *ret_code, bool *ret_last)
     return (separator == ' ' || separator == '-') && code >= 200 && code < 600;
 }
 
-enum auth_status probe_smtp_reply(struct probe_smtp *smtp, struct detail *detail)
+/* What follows the code, or the whole line where there is none. */
+static struct slice words_of(struct slice line)
+{
+    struct slice rest = line;
+    int code = 0;
+    bool last = false;
+    return take_code(&rest, &code, &last) ? rest : line;
+}
+
+/* A secret may begin in one line and end in the next. */
+static bool is_secret(const struct probe_smtp *smtp)
+{
+    struct slice lines = buf_slice(&smtp->lines);
+    struct slice line;
+    struct buf joined;
+    buf_init(&joined, TEXT_MAX);
+    bool found = false;
+    while (!found && slice_take_until(&lines, '\n', &line)) {
+        buf_put_slice(&joined, words_of(line));
+        found = probe_mask_finds(smtp->mask, line);
+    }
+    found =
+        found || buf_status(&joined) != AUTH_OK || probe_mask_finds(smtp->mask, buf_slice(&joined));
+    buf_release(&joined);
+    return found;
+}
+
+/* A line as the report may have it: the code, and what is no secret. */
+static void put_masked(struct probe_smtp *smtp, bool secret, struct slice line)
+{
+    const struct slice words = words_of(line);
+    struct slice code = slice_of(line.p, line.n - words.n);
+    buf_clear(&smtp->shown);
+    buf_put_slice(&smtp->shown, code);
+    if (secret && words.n > 0) {
+        buf_put_str(&smtp->shown, "(hidden, for it repeats what was sent)");
+    } else if (smtp->mask_proofs && words.n > 0 && slice_take_literal(&code, "334")) {
+        buf_put_str(&smtp->shown, PROBE_MASK_STARS);
+    } else if (smtp->mask_proofs) {
+        probe_mask_put(&smtp->shown, words);
+    } else {
+        buf_put_slice(&smtp->shown, words);
+    }
+}
+
+/* The lines that have come, whether these are the whole reply or not. */
+static void report_lines(struct probe_smtp *smtp)
+{
+    struct slice lines = buf_slice(&smtp->lines);
+    struct slice line;
+    const bool secret = is_secret(smtp);
+    while (slice_take_until(&lines, '\n', &line)) {
+        put_masked(smtp, secret, line);
+        if (!smtp->quiet) {
+            probe_report_line(smtp->report, 'S', buf_slice(&smtp->shown));
+        }
+    }
+}
+
+static enum auth_status read_reply(struct probe_smtp *smtp, bool *ret_smtp, struct detail *detail)
 {
     const int64_t deadline = probe_deadline(smtp->timeout);
-    buf_clear(&smtp->text);
     bool last = false;
+    buf_clear(&smtp->text);
+    buf_clear(&smtp->lines);
     for (unsigned lines = 0; !last; lines++) {
         struct slice line = slice_of(NULL, 0);
         enum auth_status status = read_line(smtp, deadline, &line, detail);
         if (status != AUTH_OK) {
             return status;
         }
-        struct slice shown = masked(smtp, line);
-        if (!smtp->quiet) {
-            probe_report_line(smtp->report, 'S', shown);
-        }
-        buf_clear(&smtp->shown);
-        buf_put_slice(&smtp->shown, shown);
+        buf_put_slice(&smtp->lines, line);
+        buf_put_byte(&smtp->lines, '\n');
         int code = 0;
-        if (!take_code(&line, &code, &last) || (lines > 0 && code != smtp->code) ||
-            lines == PROBE_REPLY_LINES) {
-            return detail_set(detail, AUTH_MALFORMED, "does not speak SMTP: \"%.100s\"",
-                              buf_text(&smtp->shown));
+        *ret_smtp = take_code(&line, &code, &last) && (lines == 0 || code == smtp->code) &&
+                    lines < PROBE_REPLY_LINES;
+        if (!*ret_smtp) {
+            return AUTH_MALFORMED;
         }
         smtp->code = code;
         buf_put_slice(&smtp->text, line);
         buf_put_byte(&smtp->text, '\n');
     }
-    return buf_status(&smtp->text);
+    enum auth_status status = buf_status(&smtp->text);
+    return status == AUTH_OK ? buf_status(&smtp->lines) : status;
+}
+
+enum auth_status probe_smtp_reply(struct probe_smtp *smtp, struct detail *detail)
+{
+    bool is_smtp = true;
+    enum auth_status status = read_reply(smtp, &is_smtp, detail);
+    report_lines(smtp);
+    return is_smtp ? status
+                   : detail_set(detail, AUTH_MALFORMED, "does not speak SMTP: \"%.100s\"",
+                                buf_text(&smtp->shown));
 }
 
 static enum auth_status send_line(struct probe_smtp *smtp, struct buf *line, struct detail *detail)
@@ -163,7 +210,6 @@ enum auth_status probe_smtp_command(struct probe_smtp *smtp, const char *line,
     struct buf text;
     buf_init(&text, COMMAND_MAX);
     buf_put_str(&text, line);
-    buf_clear(&smtp->sent);
     if (!smtp->quiet) {
         probe_report_line(smtp->report, 'C', slice_str(line));
     }
@@ -173,19 +219,23 @@ enum auth_status probe_smtp_command(struct probe_smtp *smtp, const char *line,
 enum auth_status probe_smtp_auth(struct probe_smtp *smtp, const char *prefix, struct slice message,
                                  struct detail *detail)
 {
-    static const char mask[] = "********";
     struct buf text;
     char shown[COMMAND_MAX];
+    bool secret = false;
+    enum auth_status status = probe_mask_add(smtp->mask, message, &secret);
+    if (status != AUTH_OK) {
+        return status;
+    }
+    smtp->mask_proofs = smtp->mask_proofs || secret;
     buf_init(&text, 2 * (size_t)PROBE_LINE_MAX);
-    buf_clear(&smtp->sent);
-    crypto_base64_put(&smtp->sent, message);
     const char *space = *prefix != '\0' && message.p != NULL ? " " : "";
     const char *empty = *prefix != '\0' && message.p != NULL && message.n == 0 ? "=" : "";
     buf_put_str(&text, prefix);
     buf_put_str(&text, space);
     buf_put_str(&text, empty);
-    buf_put_slice(&text, buf_slice(&smtp->sent));
-    snprintf(shown, sizeof shown, "%s%s%s%s", prefix, space, empty, message.n > 0 ? mask : "");
+    crypto_base64_put(&text, message);
+    snprintf(shown, sizeof shown, "%s%s%s%s", prefix, space, empty,
+             message.n > 0 ? PROBE_MASK_STARS : "");
     if (!smtp->quiet) {
         probe_report_line(smtp->report, 'C', slice_str(shown));
     }

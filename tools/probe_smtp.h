@@ -2,8 +2,9 @@
 /*
  * SMTP as a client speaks it (RFC 5321, RFC 3207, RFC 4954): a command, a reply. Everything that is
  * read has a limit. What goes into the report is masked where it may be secret: all that the client
- * sends inside an AUTH exchange, every line of the server that repeats some of it, and the proofs
- * of the server (SCRAM's "v=", DIGEST-MD5's "rspauth="), for they are made from the password.
+ * sends inside an AUTH exchange, every reply of the server that shows a secret (probe_mask.h), and
+ * the proofs of the server (SCRAM's "v=", DIGEST-MD5's "rspauth="), for they are made from the
+ * password.
  *
  * AUTH_UNAVAILABLE when the connection fails, AUTH_MALFORMED when the other end does not speak
  * SMTP, both with a detail.
@@ -20,6 +21,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 #include "probe_link.h"
+#include "probe_mask.h"
 #include "probe_report.h"
 
 enum {
@@ -46,17 +48,17 @@ struct probe_offer {
 struct probe_smtp {
     struct probe_link link;
     struct probe_report *report;
-    unsigned timeout;      /* seconds for each reply */
-    bool quiet;            /* keep the dialogue out of the report */
-    struct slice password; /* only to keep it out of the report; the caller's */
-    bool mask_challenges;  /* what they hold would let a reader of the report guess passwords */
-    struct buf sent;       /* what the client sent last inside AUTH, as it went out */
+    unsigned timeout;        /* seconds for each reply */
+    bool quiet;              /* keep the dialogue out of the report */
+    struct probe_mask *mask; /* the caller's, for all connections; a later one may repeat, too */
+    bool mask_proofs;        /* the server has heard enough to make one */
     uint8_t buffer[PROBE_LINE_MAX]; /* read and not yet used: [start, end) */
     size_t start;
     size_t end;
     int code;         /* of the last reply */
     struct buf text;  /* its lines behind the code, each with a newline */
-    struct buf shown; /* its last line whole, masked */
+    struct buf lines; /* its lines whole, each with a newline */
+    struct buf shown; /* the last of them, masked */
 };
 
 /* Connects. probe_smtp_close() releases everything, also after a failure. */

@@ -715,14 +715,133 @@ class StrangeServerTest(harness.unittest.TestCase):
         report = self.check_found(smtp_server("LOGIN", auth), "login-prompt", "plain-without-tls")
         self.assertTrue(all(login["ok"] for login in report["logins"]), report)
 
+    def challenges(self, mechanism, first):
+        """What a server asks in this mechanism, the initial response being known."""
+        if mechanism == "LOGIN":
+            return ["Password:"] if first else ["Username:", "Password:"]
+        if mechanism == "CRAM-MD5":
+            return ["<1896.697170952@fake>"]
+        if mechanism == "DIGEST-MD5":
+            return ['realm="fake",nonce="OA6MG9tEQGm2hh",qop="auth",charset=utf-8,'
+                    'algorithm=md5-sess']
+        if mechanism == "PLAIN":
+            return [] if first else [""]
+        nonce = re.search(r"r=([^,]*)", first).group(1)
+        return [f"r={nonce}more,s={b64(b'salt' * 4)},i=4096"]
+
+    def ways_to_repeat(self, message):
+        """The forms in which a server may say a message again, as texts of a reply."""
+        text = message.decode("utf-8", "replace").replace("\0", " ")
+        coded = b64(message)
+        half = len(coded) // 2
+        return {
+            "as it came": coded,
+            "decoded": text,
+            "unknown command": f"unknown command: {coded[:-4]}",
+            "in upper case": coded.upper(),
+            "decoded in lower case": text.lower(),
+            "coded twice": b64(coded),
+            "in a longer text": b64(b"you said " + message),
+            "in hexadecimal": message.hex(),
+            "on two lines": (coded[:half], coded[half:]),
+        }
+
     def test_server_that_repeats_the_secret(self):
+        """Whatever was sent, in whatever form, at once, at the end or on a later connection."""
+        places = ("reply", "challenge", "success", "later")
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            tries = [(mechanism, place, way)
+                     for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-256")
+                     for place in places for way in self.ways_to_repeat(b"")]
+            for one, done in zip(tries, pool.map(lambda one: self.repeat(*one), tries)):
+                with self.subTest(one):
+                    texts, secrets = done
+                    self.assertTrue(secrets)
+                    for text in texts:
+                        for secret in secrets:
+                            self.assertNotIn(secret.lower(), text.lower())
+
+    def repeat(self, mechanism, place, way):
+        """What the probe prints at such a server, for people and as JSON, and the secrets."""
+        sent = []
+
+        def reply(file, code, message):
+            text = self.ways_to_repeat(message)[way]
+            lines = text if isinstance(text, tuple) else (text,)
+            for line in lines[:-1]:
+                file.write(f"{code}-{line}\r\n".encode())
+            file.write(f"{code} {lines[-1]}\r\n".encode())
+
         def auth(server, file, line):
-            secret = line.split(" ")[-1]
-            plain = base64.b64decode(secret).split(b"\0")[-1] if len(secret) > 8 else b""
-            file.write(b"535-" + secret.encode() + b"\r\n535 bad: " + plain + b"\r\n")
-        result = self.probe(smtp_server("PLAIN", auth), status=FOUND)
-        self.assertNotIn(b64(f"\0alice\0{self.PASSWORD}"), result.stdout)
-        self.assertIn("hidden, for it repeats", result.stdout)
+            words = line.split(" ")
+            first = base64.b64decode(words[2]) if len(words) > 2 else None
+            messages = [first] if first else []
+            for challenge in self.challenges(mechanism, first.decode() if first else None):
+                file.write(f"334 {b64(challenge)}\r\n".encode())
+                answer = file.readline().decode().strip()
+                if answer == "*":
+                    file.write(b"501 cancelled\r\n")
+                    return
+                messages.append(base64.b64decode(answer))
+            sent.append(messages[-1])
+            if place == "challenge":
+                reply(file, 334, messages[-1])
+                file.readline()
+            if place in ("reply", "success"):
+                reply(file, 235 if place == "success" else 535, messages[-1])
+            else:
+                file.write(b"535 no\r\n")
+
+        def handle(server, file):
+            plain = smtp_server(mechanism, auth)
+            if place == "later" and sent:
+                reply(file, 220, sent[0])
+                plain = smtp_server(mechanism, auth, greeting=b"")
+            plain(server, file)
+
+        texts = []
+        secrets = {self.PASSWORD, b64(self.PASSWORD), self.PASSWORD.encode().hex()}
+        for options in ([], ["--json"]):
+            sent.clear()
+            result = self.probe(handle, *options, status=FOUND)
+            texts.append(result.stdout + result.stderr)
+            for message in sent:
+                # Of the logins with the password; the last one has another.
+                proof = re.search(rb"(?:p=|response=| )([A-Za-z0-9+/]{20,})", message)
+                if mechanism not in ("PLAIN", "LOGIN"):
+                    secrets |= {proof.group(1).decode(), proof.group(1).hex()}
+                elif self.PASSWORD.encode() not in message:
+                    continue
+                secrets |= {b64(message), b64(b64(message)), message.hex()}
+        return texts, secrets
+
+    def test_proof_of_the_server_in_an_odd_place(self):
+        """What only the server can make of the password, and somebody could guess with."""
+        proof = b64(b"v=" + base64.b64encode(b"server signature of 32 bytes...."))
+
+        def auth(server, file, line):
+            nonce = re.search(rb"r=([^,]*)", base64.b64decode(line.split(" ")[2])).group(1).decode()
+            file.write(f"334 {b64(f'r={nonce}more,s=QUFBQQ==,i=4096')}\r\n".encode())
+            file.readline()
+            file.write(server.says)
+
+        for says_it in (f"235 {proof}\r\n", f"235-{proof}\r\n235 ok\r\n",
+                        f"535 {base64.b64decode(proof).decode()}\r\n", f"334-x\r\n334 {proof}\r\n"):
+            with self.subTest(says_it):
+                def handle(server, file, says_it=says_it):
+                    server.says = says_it.encode()
+                    smtp_server("SCRAM-SHA-256", auth)(server, file)
+                for options in ([], ["--json"]):
+                    result = self.probe(handle, *options, status=FOUND)
+                    self.assertIn("AUTH SCRAM-SHA-256 ********", result.stdout)
+                    for secret in (proof, base64.b64decode(proof).decode()[2:-1]):
+                        self.assertNotIn(secret, result.stdout + result.stderr)
+
+    def test_the_code_stays_where_the_words_are_hidden(self):
+        report = self.check_found(smtp_server("PLAIN", says(f"535 {self.PASSWORD}?")),
+                                  "login-failed", "plain-without-tls")
+        self.assertIn(["S", "535 (hidden, for it repeats what was sent)"], report["dialogue"])
+        self.assertEqual(report["logins"][0]["reply"], "535 (hidden, for it repeats what was sent)")
 
     def first_message(self, mechanism, version):
         """What the probe begins this mechanism with under this TLS, and the last server's end."""
