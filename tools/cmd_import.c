@@ -175,6 +175,15 @@ static enum auth_status print_summary(const struct tool *tool, const struct impo
                  dry_run ? "holds" : "held", counts->written - counts->created,
                  dry_run ? "would get" : "got");
     }
+    if (counts->locked != 0) {
+        tool_say(tool,
+                 "note: nothing is taken of locked accounts: saslpasswd-lmdb -c gives one that "
+                 "is to log in a password%s",
+                 arguments->import.replace
+                     ? ""
+                     : "; one that the store has already stays as it is there, and \"sasl-lmdb "
+                       "disable\" keeps it out");
+    }
     if (tool->json) {
         return json_result(tool, counts->skipped == 0, summary_json(counts, &arguments->import));
     }

@@ -170,7 +170,9 @@ class Formats(toolkit.ToolTest):
     def test_shadow(self):
         counts, said = self.load("shadow", "shadow")
         self.assertEqual((counts["imported"], counts["skipped"], counts["locked"]), (2, 0, 5))
-        self.assertEqual(len(said), 5)
+        self.assertEqual(len(said), 6)
+        self.assertIn("saslpasswd-lmdb -c", said[-1])
+        self.assertIn("sasl-lmdb disable", said[-1])
         self.assert_verifies(self.store, "alice@example.org", PASSWORD)
         self.assert_verifies(self.store, "bob@example.org", PASSWORD)
         accounts = self.store.accounts()
@@ -180,6 +182,10 @@ class Formats(toolkit.ToolTest):
         # Locked accounts are no fault of the file.
         counts, _ = self.load("shadow", "shadow", "--strict")
         self.assertEqual((counts["replaced"], counts["locked"]), (2, 5))
+        # Nothing is there from before, after this.
+        counts, said = self.load("shadow", "shadow", "--replace")
+        self.assertEqual(counts["locked"], 5)
+        self.assertNotIn("disable", said[-1])
 
     def test_shadow_bad_lines(self):
         ok = b"$5$salt$" + b"x" * 43

@@ -276,7 +276,10 @@ class Messages(toolkit.ToolTest):
                                     stdin=b"root:!:1:0:9:7:::\n")
         self.assertEqual((status, said), (
             0, "sasl-lmdb: import: line 1: root@r.example: the account is locked: its hash begins "
-               "with \"!\"\n"))
+               "with \"!\"\n"
+               "sasl-lmdb: import: note: nothing is taken of locked accounts: saslpasswd-lmdb -c "
+               "gives one that is to log in a password; one that the store has already stays as it "
+               "is there, and \"sasl-lmdb disable\" keeps it out\n"))
 
     def test_an_input_without_accounts(self):
         self.assertEqual(
