@@ -3,18 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/crypto.h"
 #include "line_reader.h"
 #include "privilege.h"
 #include "worker.h"
+
+enum { POLL_MILLISECONDS = 20, TEXT_OF_NOTHING = 65536 };
 
 /* Comes before the text. Both ends are of one program: no byte order to agree on. */
 struct answer {
@@ -26,6 +30,7 @@ struct answer {
 struct errand {
     isolated_read *read;
     int copy;
+    size_t n;    /* its bytes */
     int ends[2]; /* of the pipe that the answer comes through */
 };
 
@@ -45,11 +50,41 @@ static bool write_all(int fd, const void *p, size_t n)
     return true;
 }
 
-static bool read_all(int fd, void *ret, size_t n)
+bool isolated_limit(int resource, unsigned long most)
+{
+    struct rlimit limit;
+    if (getrlimit((__rlimit_resource_t)resource, &limit) != 0) {
+        return false;
+    }
+    limit.rlim_cur = limit.rlim_cur < most ? limit.rlim_cur : most;
+    return setrlimit((__rlimit_resource_t)resource, &limit) == 0;
+}
+
+/* An answer that comes in time. */
+struct source {
+    int fd;
+    time_t deadline; /* seconds of the monotonic clock */
+};
+
+static time_t now(void)
+{
+    struct timespec time = {0};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec;
+}
+
+static bool read_all(const struct source *source, void *ret, size_t n)
 {
     uint8_t *bytes = ret;
     while (n > 0) {
-        ssize_t got = read(fd, bytes, n);
+        struct pollfd ready = {.fd = source->fd, .events = POLLIN};
+        if (now() >= source->deadline) {
+            return false;
+        }
+        if (poll(&ready, 1, POLL_MILLISECONDS) <= 0) {
+            continue;
+        }
+        ssize_t got = read(source->fd, bytes, n);
         if (got == 0 || (got < 0 && errno != EINTR)) {
             return false;
         }
@@ -62,7 +97,7 @@ static bool read_all(int fd, void *ret, size_t n)
 }
 
 /* The file as it is now, in memory: no name to exchange, no owner's permission to read it anew. */
-static enum auth_status copy_file(int fd, int *ret, struct detail *detail)
+static enum auth_status copy_file(int fd, int *ret, size_t *ret_n, struct detail *detail)
 {
     uint8_t chunk[8192];
     off_t at = 0;
@@ -83,10 +118,19 @@ static enum auth_status copy_file(int fd, int *ret, struct detail *detail)
     if (n > 0) {
         error = EFBIG;
     } else if (n == 0 && fchmod(*ret, S_IRUSR | S_IRGRP | S_IROTH) == 0) {
+        *ret_n = (size_t)at;
         return AUTH_OK;
     }
     close(*ret);
     return detail_set(detail, AUTH_UNAVAILABLE, "cannot be copied: %s", strerror(error));
+}
+
+/* Some for the head of a dump of nothing. */
+static size_t text_max(size_t n)
+{
+    return n < (LINE_READER_MEMORY - TEXT_OF_NOTHING) / ISOLATED_TEXT_FOR_A_BYTE
+               ? TEXT_OF_NOTHING + n * ISOLATED_TEXT_FOR_A_BYTE
+               : LINE_READER_MEMORY;
 }
 
 /* In the other process. */
@@ -98,11 +142,14 @@ static int run(void *ctx)
     struct buf text;
 
     close(errand->ends[0]);
-    buf_init(&text, LINE_READER_MEMORY);
+    buf_init(&text, text_max(errand->n));
     snprintf(path, sizeof path, "/proc/self/fd/%d", errand->copy);
     answer.status = privilege_become_nobody(&answer.detail);
     /* A change of user took back what worker_start() had asked for. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (answer.status == AUTH_OK && !isolated_limit(RLIMIT_CPU, ISOLATED_PROCESSOR_SECONDS)) {
+        answer.status = AUTH_UNAVAILABLE;
+    }
     /* Libraries look for settings of theirs in the directory they are in. */
     if (answer.status == AUTH_OK && chdir("/") != 0) {
         answer.status = AUTH_UNAVAILABLE;
@@ -117,13 +164,23 @@ static int run(void *ctx)
     return sent ? TOOL_DONE : TOOL_FAILED;
 }
 
+static enum auth_status no_answer(const struct source *source, struct detail *detail)
+{
+    return now() < source->deadline
+               ? detail_set(detail, AUTH_STORE_DAMAGED, "is damaged")
+               : detail_set(detail, AUTH_STORE_DAMAGED,
+                            "is damaged, or too large: it is not read within %d seconds",
+                            ISOLATED_SECONDS);
+}
+
 /* Whoever wrote this may have been taken over. */
 static enum auth_status take_answer(int fd, struct buf *ret, struct detail *detail)
 {
+    const struct source source = {fd, now() + ISOLATED_SECONDS};
     struct answer answer;
-    if (!read_all(fd, &answer, sizeof answer) || (int)answer.status < AUTH_OK ||
+    if (!read_all(&source, &answer, sizeof answer) || (int)answer.status < AUTH_OK ||
         answer.status > AUTH_INTERNAL || answer.n > LINE_READER_MEMORY) {
-        return detail_set(detail, AUTH_STORE_DAMAGED, "is damaged");
+        return no_answer(&source, detail);
     }
     answer.detail.text[sizeof answer.detail.text - 1] = '\0';
     if (answer.status != AUTH_OK) {
@@ -135,8 +192,7 @@ static enum auth_status take_answer(int fd, struct buf *ret, struct detail *deta
     if (place == NULL) {
         return buf_status(ret);
     }
-    return read_all(fd, place, answer.n) ? AUTH_OK
-                                         : detail_set(detail, AUTH_STORE_DAMAGED, "is damaged");
+    return read_all(&source, place, answer.n) ? AUTH_OK : no_answer(&source, detail);
 }
 
 enum auth_status isolated_run(const struct tool *tool, int fd, isolated_read *read, struct buf *ret,
@@ -144,7 +200,7 @@ enum auth_status isolated_run(const struct tool *tool, int fd, isolated_read *re
 {
     struct errand errand = {.read = read};
     pid_t pid = -1;
-    enum auth_status status = copy_file(fd, &errand.copy, detail);
+    enum auth_status status = copy_file(fd, &errand.copy, &errand.n, detail);
 
     if (status != AUTH_OK) {
         return status;

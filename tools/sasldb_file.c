@@ -3,10 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +15,11 @@
 #include "line_reader.h"
 #include "store/kv.h"
 
-enum { HEAD_SIZE = 32 };
+enum {
+    HEAD_SIZE = 32,
+    MEMORY_MAX = 1 << 30, /* bytes of a program's address space */
+    NOT_STARTED = 126,
+};
 
 enum database { DATABASE_NONE, DATABASE_BERKELEY, DATABASE_GDBM, DATABASE_LMDB };
 
@@ -69,30 +74,34 @@ static const char *find_program(const char *const *candidates)
     return NULL;
 }
 
-/* Starts the program with its output in a pipe, the file, and hardly an environment. */
-static int start(const char *program, char *const *argv, int file, int output, pid_t *ret)
+/* In the new process: output in a pipe, the file, hardly an environment, no more than it needs. */
+static void become(const char *program, char *const *argv, int file, int output)
 {
     char path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
     char locale[] = "LC_ALL=C";
     char *const environment[] = {path, locale, NULL};
-    posix_spawn_file_actions_t actions;
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error != 0) {
-        return error;
+    int null = open("/dev/null", O_RDONLY);
+    if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
+        fcntl(file, F_SETFD, 0) == 0 && isolated_limit(RLIMIT_AS, MEMORY_MAX) &&
+        isolated_limit(RLIMIT_CORE, 0)) {
+        execve(program, argv, environment);
     }
-    error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (error == 0) {
-        error = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    _exit(NOT_STARTED);
+}
+
+/* Starts the program, which ends with this process. -1 and errno. */
+static pid_t start(const char *program, char *const *argv, int file, int output)
+{
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() == parent) {
+            become(program, argv, file, output);
+        }
+        _exit(NOT_STARTED);
     }
-    if (error == 0) {
-        /* Onto itself: the one descriptor that stays open across exec. */
-        error = posix_spawn_file_actions_adddup2(&actions, file, file);
-    }
-    if (error == 0) {
-        error = posix_spawn(ret, program, &actions, NULL, argv, environment);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
+    return pid;
 }
 
 /* The status that waitpid() gives; -1 for none. */
@@ -111,13 +120,13 @@ static enum auth_status collect(const char *program, char *const *argv, int file
                                 struct detail *detail)
 {
     int ends[2];
-    pid_t pid = -1;
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return detail_set(detail, AUTH_UNAVAILABLE, "%s", strerror(errno));
     }
-    int error = start(program, argv, file, ends[1], &pid);
+    pid_t pid = start(program, argv, file, ends[1]);
+    int error = errno;
     close(ends[1]);
-    if (error != 0) {
+    if (pid < 0) {
         close(ends[0]);
         return detail_set(detail, AUTH_UNAVAILABLE, "%s cannot be started: %s", program,
                           strerror(error));
@@ -128,8 +137,19 @@ static enum auth_status collect(const char *program, char *const *argv, int file
     }
     close(ends[0]);
     int how = wait_for(pid);
+    if (result == LINE_TOO_LONG) {
+        return detail_set(detail, AUTH_STORE_DAMAGED,
+                          "is damaged: %s finds more in it than there can be", program);
+    }
+    if (WIFSIGNALED(how) && WTERMSIG(how) == SIGXCPU) {
+        return detail_set(detail, AUTH_STORE_DAMAGED,
+                          "is damaged, or too large: %s comes to no end with it", program);
+    }
     if (WIFSIGNALED(how)) {
         return damaged(detail);
+    }
+    if (WIFEXITED(how) && WEXITSTATUS(how) == NOT_STARTED) {
+        return detail_set(detail, AUTH_UNAVAILABLE, "%s cannot be started", program);
     }
     if (how != 0 || result != LINE_READ) {
         return detail_set(detail, AUTH_UNAVAILABLE, "%s could not read it", program);
@@ -194,7 +214,10 @@ static enum auth_status dump_lmdb(const char *path, struct buf *ret, struct deta
         status = kv_read(env, walk, ret, detail);
     }
     kv_close(env);
-    return status == AUTH_STORE_DAMAGED || status == AUTH_STORE_FOREIGN ? damaged(detail) : status;
+    /* Too long: pages that lead back to themselves. */
+    bool bad =
+        status == AUTH_STORE_DAMAGED || status == AUTH_STORE_FOREIGN || status == AUTH_TOO_LONG;
+    return bad ? damaged(detail) : status;
 }
 
 /* In a process of its own: see isolated.h. */

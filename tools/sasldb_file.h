@@ -10,8 +10,8 @@
  *                 have written; so nobody may change the file while it is copied.
  *
  * None of these parsers is made for files of people who are not trusted: they see a copy, in a
- * process of user nobody (isolated.h), never as root. The programs are taken from /usr/bin or
- * /usr/local/bin, whatever PATH says.
+ * process of user nobody (isolated.h), never as root, with limits of time and memory. The programs
+ * are taken from /usr/bin or /usr/local/bin, whatever PATH says.
  */
 #ifndef SASL_LMDB_SASLDB_FILE_H
 #define SASL_LMDB_SASLDB_FILE_H

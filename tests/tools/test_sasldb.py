@@ -7,10 +7,14 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import unittest
 
 import toolkit
 
+CLOCK = os.environ.get("SASL_LMDB_FAST_CLOCK", "")
+PAGE = 4096  # of the Berkeley DB files here
+HASH = 13  # the type of their pages with records
 SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samples")
 # What the sample holds.
 PASSWORDS = {
@@ -21,6 +25,11 @@ PASSWORDS = {
 SCRAM = b"SCRAM-SHA-1$4096:eHh4eHh4eHg=$" + base64.b64encode(b"s" * 20) + b":" + base64.b64encode(
     b"t" * 20
 )
+
+IN_PLACE = unittest.skipUnless(
+    os.geteuid() == 0 and os.path.exists("/usr/bin/db_dump")
+    and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0,
+    "needs root, namespaces and db_dump")
 
 
 def db_dump(items, format_="bytevalue"):
@@ -141,7 +150,30 @@ class Sasldb(toolkit.ToolTest):
                 self.assertIn(f"{lie}: is damaged", said)
         self.assertEqual(self.store.names(), [])
 
-    def in_place_of_db_dump(self, script):
+    @unittest.skipUnless(shutil.which("saslpasswd2") and shutil.which("db_dump"), "no sasl2-bin")
+    def test_berkeley_db_without_an_end(self):
+        """Pages that lead back to themselves: db_dump follows them for ever."""
+        path = os.path.join(self.directory, "sasldb2")
+        subprocess.run(["saslpasswd2", "-p", "-c", "-f", path, "-u", "example.org", "alice"],
+                       input=b"secret", check=True, timeout=toolkit.SECONDS, capture_output=True)
+        whole = toolkit.contents(path)
+        pages = [page for page in range(1, len(whole) // PAGE) if whole[page * PAGE + 25] == HASH]
+        for empty, words in ((False, "more in it than there can be"), (True, "comes to no end")):
+            with self.subTest(empty=empty):
+                ring = bytearray(whole)
+                for page in pages:
+                    at = page * PAGE  # next page 16, entries 20, start of the free room 22
+                    ring[at + 16 : at + 20] = page.to_bytes(4, "little")
+                    if empty:
+                        ring[at + 20 : at + 24] = b"\0\0" + PAGE.to_bytes(2, "little")
+                lie = self.file("lie", bytes(ring))
+                result = toolkit.run(
+                    ["sh", "-c", 'ulimit -S -t 2; exec "$@"', "sh",
+                     *self.store.command("import", "--format", "sasldb", lie)])
+                self.assert_one_line(result, 3, "import", f"{lie}: is damaged", words)
+        self.assertEqual(self.store.names(), [])
+
+    def in_place_of_db_dump(self, script, **environment):
         """Imports what begins like a Berkeley DB file, with another program in db_dump's place."""
         path = self.file("sasldb2", b"\0" * 12 + b"\x61\x15\x06\0" + b"\0" * 48)
         program = self.file("program", b"#!/bin/sh\n" + script, mode=0o755)
@@ -149,11 +181,30 @@ class Sasldb(toolkit.ToolTest):
         return toolkit.run(
             ["unshare", "-m", "--propagation", "private", "sh", "-ec",
              'mount --bind "$0" /usr/bin/db_dump; exec "$@"', program,
-             *self.store.command("import", "--format", "sasldb", path)])
+             *self.store.command("import", "--format", "sasldb", path)],
+            env={**os.environ, **environment})
 
-    @unittest.skipUnless(os.geteuid() == 0 and os.path.exists("/usr/bin/db_dump")
-                         and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0,
-                         "needs root, namespaces and db_dump")
+    @IN_PLACE
+    def test_limits_of_the_program(self):
+        result = self.in_place_of_db_dump(
+            b'echo "$(ulimit -S -t) $(ulimit -S -v) $(ulimit -S -c)" >&2; exit 1\n')
+        self.assertEqual(result.status, 3, result)
+        self.assertIn(b"120 1048576 0\n", result.err)
+
+    @IN_PLACE
+    @unittest.skipUnless(CLOCK, "a sanitized program refuses the clock")
+    def test_a_program_that_waits(self):
+        """It is given up after ten minutes, here of a clock that runs fast, and ended."""
+        result = self.in_place_of_db_dump(b"echo $$ >&2; exec sleep 100000\n", LD_PRELOAD=CLOCK)
+        self.assertEqual(result.status, 3, result)
+        pid, said = result.err.decode().split("\n", 1)
+        self.assertIn("not read within 600 seconds", said)
+        deadline = time.monotonic() + toolkit.SECONDS
+        while os.path.exists(f"/proc/{pid}"):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+    @IN_PLACE
     def test_the_program_is_nobody(self):
         """It gets the file that root alone may read, and nothing of root's or of where we are."""
         text = db_dump([item(b"alice", b"example.org", b"userPassword", b"secret")]).decode()
