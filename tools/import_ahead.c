@@ -40,6 +40,10 @@ struct ahead_block {
     uint8_t *text;            /* BLOCK_TEXT bytes */
     size_t n;
     size_t next; /* the first one that is not handed out */
+
+    /* The most there ever was of both; the memory behind was never touched. */
+    size_t used_lines;
+    size_t used_text;
 };
 
 struct import_ahead {
@@ -64,6 +68,21 @@ static enum auth_status parse(void *ctx, size_t i)
     return AUTH_OK;
 }
 
+static struct ahead_line *next_place(struct ahead_block *block, const struct import_source *source)
+{
+    struct ahead_line *line = &block->lines[block->n++];
+
+    if (block->n > block->used_lines) {
+        block->used_lines = block->n;
+        line->own.default_realm = source->default_realm;
+        line->own.policy = source->policy;
+        line->own.interrupted = source->interrupted;
+        buf_init(&line->own.text, RECORD_MEMORY);
+        buf_init(&line->own.password, RECORD_MEMORY);
+    }
+    return line;
+}
+
 /* Fills a block that is used up. The last line of all has the status that ended the reading. */
 static void read_block(struct import_ahead *ahead, struct ahead_block *block)
 {
@@ -74,7 +93,7 @@ static void read_block(struct import_ahead *ahead, struct ahead_block *block)
     block->n = 0;
     block->next = 0;
     while (!ahead->ended && block->n < BLOCK_LINES && used < BLOCK_STOP) {
-        struct ahead_line *line = &block->lines[block->n++];
+        struct ahead_line *line = next_place(block, source);
         struct slice text = slice_of(NULL, 0);
 
         line->why.text[0] = '\0';
@@ -90,45 +109,33 @@ static void read_block(struct import_ahead *ahead, struct ahead_block *block)
         ahead->ended = line->status == AUTH_CONTINUE || import_is_fatal(line->status);
     }
     source->last = before;
+    block->used_text = used > block->used_text ? used : block->used_text;
     block->group.n = block->n;
     if (block->n > 0) {
         work_pool_submit(ahead->pool, &block->group);
     }
 }
 
-static bool init_block(struct ahead_block *block, const struct import_format *format,
-                       const struct import_source *source)
+static bool init_block(struct ahead_block *block, const struct import_format *format)
 {
     block->group = (struct work_group){.run = parse, .ctx = block, .grain = GRAIN};
     block->format = format;
     block->text = malloc(BLOCK_TEXT);
     block->lines = calloc(BLOCK_LINES, sizeof *block->lines);
-    if (block->text == NULL || block->lines == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < BLOCK_LINES; i++) {
-        struct import_source *own = &block->lines[i].own;
-
-        own->default_realm = source->default_realm;
-        own->policy = source->policy;
-        own->interrupted = source->interrupted;
-        buf_init(&own->text, RECORD_MEMORY);
-        buf_init(&own->password, RECORD_MEMORY);
-    }
-    return true;
+    return block->text != NULL && block->lines != NULL;
 }
 
 static void release_block(struct ahead_block *block)
 {
     if (block->lines != NULL) {
-        for (size_t i = 0; i < BLOCK_LINES; i++) {
+        for (size_t i = 0; i < block->used_lines; i++) {
             buf_release(&block->lines[i].own.text);
             buf_release(&block->lines[i].own.password);
         }
-        crypto_wipe(block->lines, BLOCK_LINES * sizeof *block->lines);
+        crypto_wipe(block->lines, block->used_lines * sizeof *block->lines);
     }
     if (block->text != NULL) {
-        crypto_wipe(block->text, BLOCK_TEXT);
+        crypto_wipe(block->text, block->used_text);
     }
     free(block->lines);
     free(block->text);
@@ -142,7 +149,7 @@ enum auth_status import_ahead_begin(const struct import_format *format,
     bool ok = ahead != NULL;
 
     for (size_t i = 0; ok && i < BLOCKS; i++) {
-        ok = init_block(&ahead->blocks[i], format, source);
+        ok = init_block(&ahead->blocks[i], format);
     }
     if (!ok) {
         import_ahead_end(ahead);

@@ -33,6 +33,7 @@ struct batch {
     struct store_sealed *sealed;
     unsigned *before; /* kinds of verifiers of the account each one takes the place of */
     uint64_t *lines;
+    size_t used; /* the most accounts it ever held; the memory behind them was never touched */
     size_t passwords;
     uint64_t first_line; /* of the input, entries or not */
     uint64_t last_line;
@@ -108,6 +109,7 @@ static enum auth_status add_entry(struct import *import, struct batch *batch,
     }
     if (at == batch->group.n) {
         batch->group.n++;
+        batch->used = batch->used < batch->group.n ? batch->group.n : batch->used;
     }
     status = buf_status(&job->password);
     return status == AUTH_OK
@@ -300,7 +302,7 @@ static void batch_release(struct batch *batch)
         store_sealed_release(&batch->sealed[i]);
     }
     if (batch->records != NULL) {
-        crypto_wipe(batch->records, BATCH * sizeof *batch->records);
+        crypto_wipe(batch->records, batch->used * sizeof *batch->records);
     }
     free(batch->records);
     free(batch->jobs);

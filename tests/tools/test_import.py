@@ -309,6 +309,20 @@ class Import(toolkit.ToolTest):
         self.assertEqual(result.status, 1, result)
         self.assertIn(b"by 3; 1 line skipped", result.out)
 
+    def peak_kb(self, *arguments):
+        """The most memory a run of the tool has had resident."""
+        with subprocess.Popen(self.store.command(*arguments), stdout=subprocess.DEVNULL) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(process.returncode, 0, arguments)
+        return usage.ru_maxrss
+
+    def test_one_account_needs_no_room_for_thousands(self):
+        """What a batch has room for, some 40 MiB, is neither filled nor wiped."""
+        path = self.file("one.tsv", line("alice", "r.example", "x"))
+        imported = self.peak_kb("import", "--format", "tsv", path)
+        self.assertLess(imported - self.peak_kb("list"), 32 * 1024)
+
     def test_nothing(self):
         for text in (b"", b"\n", b"\n\n\n"):
             for options in ([], ["--strict"], ["--dry-run"]):
