@@ -158,6 +158,10 @@ void doctor_check_protocols(struct doctor *d, const struct postfix_service *serv
                             bool tls_always);
 void doctor_check_relay(struct doctor *d, const struct postfix_service *service);
 void doctor_check_senders(struct doctor *d, const struct postfix_service *service);
+
+/* The options for the ways in which clients come: without TLS, and with it. */
+void doctor_check_secopts(struct doctor *d, const struct postfix_service *service, bool in_clear,
+                          bool under_tls);
 void doctor_check_conf(struct doctor *d, const struct application *application);
 void doctor_check_saslauthd(struct doctor *d, const struct application *application);
 void doctor_check_sasldb(struct doctor *d, const struct application *application);

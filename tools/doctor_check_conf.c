@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The SASL configuration of an application, and saslauthd where that is asked. */
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "doctor.h"
@@ -51,6 +53,89 @@ static void check_auxprop_list(struct doctor *d, const struct application *a, co
     }
 }
 
+/* --- options that are none --- */
+
+enum { OPTION_MAX = 48, TYPING_ERRORS = 2 };
+
+/* How many letters one has to add, drop or change to make the other of it. */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[OPTION_MAX + 1];
+    size_t n = strlen(b);
+    for (unsigned j = 0; j <= n; j++) {
+        row[j] = j;
+    }
+    for (unsigned i = 0; a[i] != '\0'; i++) {
+        unsigned corner = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < n; j++) {
+            unsigned same = corner + (a[i] != b[j]);
+            unsigned other = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
+            corner = row[j + 1];
+            row[j + 1] = same < other ? same : other;
+        }
+    }
+    return row[n];
+}
+
+/* The option of ours, without a prefix, that a name is nearest to; *ret_errors is how near. */
+static const char *nearest_option(struct doctor *d, const struct application *a, const char *name,
+                                  unsigned *ret_errors)
+{
+    static const char *const options[] = {
+        "lmdb_path",        "lmdb_keyfile",         "lmdb_writable",      "lmdb_nolock",
+        "lmdb_require_tls", "lmdb_channel_binding", "lmdb_digest_layers", "lmdb_upgrade",
+    };
+    const char *nearest = "";
+    *ret_errors = UINT_MAX;
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        const char *whole = arena_format(&d->arena, "%s%s", a->prefix, options[i]);
+        unsigned errors = distance(name, whole);
+        if (errors < *ret_errors) {
+            *ret_errors = errors;
+            nearest = whole;
+        }
+    }
+    return nearest;
+}
+
+static const char *lower_case(struct doctor *d, const char *name)
+{
+    char *lower = arena_copy(&d->arena, slice_str(name));
+    for (char *c = lower; *c != '\0'; c++) {
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+    }
+    return lower;
+}
+
+/* Nothing reads a misspelt option, nor says so: what it was to change stays as it was. */
+static void check_names(struct doctor *d, const struct application *a)
+{
+    for (const struct setting *s = a->conf.first; s != NULL; s = s->next) {
+        const char *name = lower_case(d, s->name);
+        unsigned errors = 0;
+        if (strlen(name) > OPTION_MAX) {
+            continue;
+        }
+        const char *nearest = nearest_option(d, a, name, &errors);
+        bool ours = strncmp(name, "sasl_lmdb_", strlen("sasl_lmdb_")) == 0 ||
+                    strncmp(name, "lmdb_", strlen("lmdb_")) == 0 || errors <= TYPING_ERRORS;
+        size_t behind = strlen(name) - strlen(nearest);
+        bool of_service = *a->prefix != '\0' && strlen(name) > strlen(nearest) &&
+                          strcmp(name + behind, nearest) == 0;
+        if (errors == 0 || !ours || of_service) {
+            continue;
+        }
+        const char *script =
+            arena_format(&d->arena, "%us/%s:/%s:/", s->line, s->written,
+                         arena_format(&d->arena, "%.*s%s", (int)(strlen(s->written) - strlen(name)),
+                                      s->written, nearest));
+        const char *file = s->file == NULL ? a->conf_path : s->file;
+        doctor_say(d, DOCTOR_OPTION_UNKNOWN, file, arena_number(&d->arena, s->line), s->written,
+                   nearest, doctor_command(&d->arena, "sed -i %1 %2", script, file, NULL), NULL);
+    }
+}
+
 static void check_switches(struct doctor *d, const struct application *a)
 {
     if (a->uses_store && setting_is_on(application_option(d, a, "lmdb_writable"))) {
@@ -74,18 +159,51 @@ static void check_paths(struct doctor *d, const struct application *a)
 }
 
 /* Of an option that is there twice, what came last is what somebody has wanted since. */
+static void tell_again(struct doctor *d, const struct application *a, const struct setting *again)
+{
+    const struct setting *before = again->before;
+    bool one_line = before->end == before->line;
+    const char *more = one_line ? "" : arena_format(&d->arena, " to %u", before->end);
+    doctor_say(d, DOCTOR_CONF_AGAIN, again->file, arena_number(&d->arena, again->line),
+               again->written,
+               arena_format(&d->arena, "%s line %u%s", before->file, before->line, more),
+               one_line ? doctor_drop_line(d, before, a->conf_path) : "", NULL);
+}
+
+/* The last first: a command that drops a line changes the numbers of those behind it. */
+static int by_line_before(const void *a, const void *b)
+{
+    const struct setting *const *one = a;
+    const struct setting *const *other = b;
+    unsigned line = (*one)->before->line;
+    unsigned other_line = (*other)->before->line;
+    return (line < other_line) - (line > other_line);
+}
+
+static void tell_each_again(struct doctor *d, const struct application *a)
+{
+    const struct setting **again = arena_new(&d->arena, (a->conf.n + 1) * sizeof(void *));
+    size_t n = 0;
+    for (const struct setting *s = a->conf.first; again != NULL && s != NULL; s = s->next) {
+        if (s->before != NULL) {
+            again[n++] = s;
+        }
+    }
+    if (n > 0) {
+        qsort(again, n, sizeof *again, by_line_before);
+    }
+    for (size_t i = 0; i < n; i++) {
+        tell_again(d, a, again[i]);
+    }
+}
+
 static void tell_syntax(struct doctor *d, const struct application *a)
 {
-    const struct setting *before = a->conf.before;
-    const char *file = a->conf.bad_file == NULL ? a->conf_path : a->conf.bad_file;
-    const char *line = arena_number(&d->arena, a->conf.bad_line);
-    if (before == NULL) {
-        doctor_say(d, DOCTOR_CONF_SYNTAX, file, line, a->conf.bad, NULL);
-    } else if (before->end != before->line) {
-        doctor_say(d, DOCTOR_CONF_AGAIN, file, line, a->conf.bad, NULL);
-    } else {
-        doctor_say(d, DOCTOR_CONF_AGAIN, file, line, a->conf.bad,
-                   doctor_drop_line(d, before, a->conf_path), NULL);
+    tell_each_again(d, a);
+    if (a->conf.bad != NULL) {
+        doctor_say(d, DOCTOR_CONF_SYNTAX,
+                   a->conf.bad_file == NULL ? a->conf_path : a->conf.bad_file,
+                   arena_number(&d->arena, a->conf.bad_line), a->conf.bad, NULL);
     }
 }
 
@@ -105,6 +223,7 @@ void doctor_check_conf(struct doctor *d, const struct application *a)
         doctor_say(d, DOCTOR_AUXPROP_UNSET, a->label, a->conf_path,
                    doctor_sasl_set(d, a, "auxprop_plugin", "lmdb"), NULL);
     }
+    check_names(d, a);
     check_switches(d, a);
     check_paths(d, a);
 }

@@ -230,10 +230,8 @@ static void check_options(const struct smtpd *s)
     struct slice rest = slice_str(offered);
     struct slice word;
     bool kept = false;
-    bool strong = false;
     while (settings_word(&rest, " ", &word)) {
         kept = kept || filter_keeps(filter, word);
-        strong = strong || !(slice_equal_str(word, "PLAIN") || slice_equal_str(word, "LOGIN"));
     }
     if (*offered != '\0' && !kept) {
         doctor_say(s->d, DOCTOR_MECH_FILTER, s->name, filter,
@@ -250,15 +248,6 @@ static void check_options(const struct smtpd *s)
             doctor_say(s->d, DOCTOR_ANONYMOUS, s->name, which, set(s, which, "noanonymous"), NULL);
         }
     }
-    bool nothing_clear = s->auth_needs_tls || settings_list_has(clear, "noplaintext");
-    if (*offered != '\0' && !strong && nothing_clear &&
-        settings_list_has(under_tls, "noplaintext")) {
-        static const char which[] = "smtpd_sasl_tls_security_options";
-        bool is_set = postfix_is_set(&s->d->postfix, s->service, which);
-        doctor_say(s->d, DOCTOR_NOPLAINTEXT, s->name,
-                   is_set ? which : "smtpd_sasl_security_options", set(s, which, "noanonymous"),
-                   NULL);
-    }
 }
 
 void doctor_check_postfix(struct doctor *d, const struct postfix_service *service)
@@ -273,5 +262,6 @@ void doctor_check_postfix(struct doctor *d, const struct postfix_service *servic
             doctor_check_protocols(d, service, s.tls_always);
         }
         check_options(&s);
+        doctor_check_secopts(d, service, !s.auth_needs_tls, s.tls_offered);
     }
 }

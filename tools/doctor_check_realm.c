@@ -2,8 +2,8 @@
 /* The realm that Postfix gives a name without one, and those of its store. */
 #include "doctor.h"
 
-/* The realm with the most accounts. */
-static const char *largest_realm(struct doctor *d, const struct store_counts *counts)
+/* The realm with the most accounts; there is one. */
+static const struct realm_count *largest_realm(const struct store_counts *counts)
 {
     unsigned best = 0;
     for (unsigned i = 1; i < counts->n_realms; i++) {
@@ -11,7 +11,7 @@ static const char *largest_realm(struct doctor *d, const struct store_counts *co
             best = i;
         }
     }
-    return arena_copy(&d->arena, slice_str(counts->realms[best].realm));
+    return &counts->realms[best];
 }
 
 static const char *some_realms(struct doctor *d, const struct store_counts *counts)
@@ -28,11 +28,20 @@ void doctor_check_realm(struct doctor *d, const struct application *a, const cha
 {
     const struct store_counts *counts = a->counts;
     if (counts == NULL || counts->status != AUTH_OK || counts->accounts == 0 ||
-        counts->more_realms || store_counts_realm(counts, realm) > 0) {
+        counts->more_realms) {
         return;
     }
-    const char *command = doctor_command(&d->arena, "postconf -c %1 -e smtpd_sasl_local_domain=%2",
-                                         d->postfix_at, largest_realm(d, counts), NULL);
-    doctor_say(d, DOCTOR_REALM, a->label, realm, a->store_path, some_realms(d, counts), command,
-               NULL);
+    const struct realm_count *largest = largest_realm(counts);
+    const char *name = arena_copy(&d->arena, slice_str(largest->realm));
+    uint64_t here = store_counts_realm(counts, realm);
+    if (here == 0) {
+        doctor_say(d, DOCTOR_REALM, a->label, realm, a->store_path, some_realms(d, counts),
+                   doctor_command(&d->arena, "postconf -c %1 -e smtpd_sasl_local_domain=%2",
+                                  d->postfix_at, name, NULL),
+                   NULL);
+    } else if (here < counts->accounts - here && here < largest->accounts) {
+        doctor_say(d, DOCTOR_REALM_FEW, a->label, realm, arena_number(&d->arena, here),
+                   arena_number(&d->arena, counts->accounts), a->store_path,
+                   arena_number(&d->arena, largest->accounts), name, NULL);
+    }
 }

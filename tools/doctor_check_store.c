@@ -17,6 +17,11 @@ static const char *lock_of(struct doctor *d, const char *path)
     return arena_format(&d->arena, "%s-lock", path);
 }
 
+static const char *mode_text(struct doctor *d, const struct stat *st)
+{
+    return arena_format(&d->arena, "%04o", (unsigned)(st->st_mode & 07777));
+}
+
 /* What the key file may be: the store's group can read it where it can read the store. */
 struct key_rights {
     const char *owner;
@@ -58,8 +63,7 @@ static void tell_exposed(struct doctor *d, const char *path, const char *key_pat
     struct key_rights rights = rights_for_key(d, path);
     struct stat key;
     if (doctor_stat(&d->files, key_path, &key) == 0) {
-        doctor_say(d, DOCTOR_KEY_EXPOSED, key_path,
-                   arena_format(&d->arena, "%04o", (unsigned)(key.st_mode & 07777)),
+        doctor_say(d, DOCTOR_KEY_EXPOSED, key_path, mode_text(d, &key),
                    user_name(&d->files, &d->arena, key.st_uid),
                    group_name(&d->files, &d->arena, key.st_gid), path, rights.group, rights.mode,
                    NULL);
@@ -164,7 +168,7 @@ static const char *opening_for_owner(struct doctor *d, const struct stat *barrie
 }
 
 /* What keeps the user to whom it belongs from it, whom every tool becomes. False: nothing known. */
-static bool tell_denied(struct doctor *d, const char *path)
+static bool tell_denied(struct doctor *d, const char *path, const char *key_path)
 {
     uid_t uid = d->files.root[0] == '\0' ? privilege_owner(path) : (uid_t)-1;
     if (uid == (uid_t)-1) {
@@ -173,22 +177,34 @@ static bool tell_denied(struct doctor *d, const char *path)
     const char *barrier = "";
     const char *lock = lock_of(d, path);
     struct person owner = person_find(&d->files, &d->arena, user_name(&d->files, &d->arena, uid));
-    bool data_stops =
-        owner.known && !person_may(&d->files, &d->arena, &owner, path, WANT_READ, &barrier);
-    bool stops = data_stops || (owner.known && !person_may(&d->files, &d->arena, &owner, lock,
-                                                           WANT_READ | WANT_WRITE, &barrier));
     struct stat st;
-    if (!stops || doctor_stat(&d->files, barrier, &st) != 0) {
+    if (!owner.known) {
         return false;
     }
-    doctor_say(d, DOCTOR_STORE_BAD, path,
-               arena_format(&d->arena,
-                            "%s stands in the way of user %s, whom it belongs to (mode %04o, "
-                            "owner %s, group %s)",
-                            barrier, owner.name, (unsigned)(st.st_mode & 07777),
-                            user_name(&d->files, &d->arena, st.st_uid),
-                            group_name(&d->files, &d->arena, st.st_gid)),
-               opening_for_owner(d, &st, barrier, &owner, data_stops ? lock : path), NULL);
+    bool data_stops = !person_may(&d->files, &d->arena, &owner, path, WANT_READ, &barrier);
+    bool key_stops = false;
+    bool stops = data_stops ||
+                 !person_may(&d->files, &d->arena, &owner, lock, WANT_READ | WANT_WRITE, &barrier);
+    if (!stops) {
+        key_stops = !person_may(&d->files, &d->arena, &owner, key_path, WANT_READ, &barrier);
+    }
+    if ((!stops && !key_stops) || doctor_stat(&d->files, barrier, &st) != 0) {
+        return false;
+    }
+    const char *opening = opening_for_owner(d, &st, barrier, &owner, data_stops ? lock : path);
+    const char *of = user_name(&d->files, &d->arena, st.st_uid);
+    const char *group = group_name(&d->files, &d->arena, st.st_gid);
+    if (key_stops) {
+        doctor_say(d, DOCTOR_KEY_DENIED, key_path, owner.name, path, barrier, mode_text(d, &st), of,
+                   group, opening, NULL);
+    } else {
+        doctor_say(d, DOCTOR_STORE_BAD, path,
+                   arena_format(&d->arena,
+                                "%s stands in the way of user %s, whom it belongs to (mode %s, "
+                                "owner %s, group %s)",
+                                barrier, owner.name, mode_text(d, &st), of, group),
+                   opening, NULL);
+    }
     return true;
 }
 
@@ -220,7 +236,7 @@ static void tell_status(struct doctor *d, const struct application *a, const cha
             doctor_say(d, DOCTOR_CANNOT_LOOK, path, why, NULL);
             return;
         }
-        if (tell_denied(d, path)) {
+        if (tell_denied(d, path, key_path)) {
             return;
         }
         break;
@@ -271,22 +287,76 @@ static bool is_container_id(const char *realm)
     return strlen(realm) == ID_DIGITS && strspn(realm, "0123456789abcdef") == ID_DIGITS;
 }
 
-static void check_accounts(struct doctor *d, const char *path, const char *key_path,
-                           const struct store_counts *counts)
+/*
+ * What "set --drop legacy" would take away at this server, as the end of the sentence: "" if that
+ * is nothing.
+ */
+static const char *legacy_users(struct doctor *d, const struct application *a)
+{
+    bool cram = a != NULL && settings_list_has(a->offered, "CRAM-MD5");
+    bool digest = a != NULL && settings_list_has(a->offered, "DIGEST-MD5");
+    const char *users = "";
+    if (cram || digest) {
+        users = arena_format(&d->arena,
+                             "; %s offers %s%s%s, which would be refused to everybody without them "
+                             "(no-verifier): out of mech_list first",
+                             a->label, cram ? "CRAM-MD5" : "", cram && digest ? " and " : "",
+                             digest ? "DIGEST-MD5" : "");
+    }
+    if (a != NULL && a->server == SERVER_IMAPD) {
+        users = arena_format(&d->arena,
+                             "%s; the checkpass verifier is one of them, and what IMAP's LOGIN "
+                             "command and POP3's USER and PASS need at %s: \"set --drop "
+                             "cram-md5,digest-md5\" leaves it",
+                             users, a->label);
+    }
+    return users;
+}
+
+static void check_legacy(struct doctor *d, const struct application *a, const char *path,
+                         const char *key_path, const struct store_counts *counts)
 {
     uint64_t legacy = counts->accounts - store_counts_without(counts, VERIFIER_LEGACY);
-    uint64_t crypt_only = counts->kinds[VERIFIER_CRYPT];
-    const char *all = arena_number(&d->arena, counts->accounts);
+    const char *users = legacy_users(d, a);
+    if (legacy > 0) {
+        doctor_say(d, DOCTOR_LEGACY, path, arena_number(&d->arena, legacy),
+                   arena_number(&d->arena, counts->accounts), users,
+                   *users != '\0'
+                       ? ""
+                       : doctor_command(&d->arena,
+                                        "sasl-lmdb -f %1 -k %2 set --drop legacy --realm REALM",
+                                        path, key_path, NULL),
+                   NULL);
+    }
+}
+
+static void check_crypt_only(struct doctor *d, const struct application *a, const char *path,
+                             const char *key_path, const struct store_counts *counts)
+{
+    bool on = a != NULL && setting_is_on(application_option(d, a, "lmdb_upgrade"));
+    const char *how = on ? "a login by one of the two does (lmdb_upgrade is on)"
+                         : "\"lmdb_upgrade: yes\" lets a login by one of the two do";
+    const char *upgrade =
+        doctor_command(&d->arena, "sasl-lmdb -f %1 -k %2 set --upgrade", path, key_path, NULL);
+    if (counts->kinds[VERIFIER_CRYPT] > 0) {
+        doctor_say(
+            d, DOCTOR_CRYPT_ONLY, path, arena_number(&d->arena, counts->kinds[VERIFIER_CRYPT]),
+            arena_number(&d->arena, counts->accounts), how,
+            on || a == NULL ? upgrade
+                            : doctor_command(&d->arena, "%r1 && %r2", upgrade,
+                                             doctor_sasl_set(d, a, "lmdb_upgrade", "yes"), NULL),
+            NULL);
+    }
+}
+
+static void check_accounts(struct doctor *d, const struct application *a, const char *path,
+                           const char *key_path, const struct store_counts *counts)
+{
     if (counts->accounts == 0) {
         doctor_say(d, DOCTOR_NO_ACCOUNTS, path, key_path, NULL);
     }
-    if (legacy > 0) {
-        doctor_say(d, DOCTOR_LEGACY, path, arena_number(&d->arena, legacy), all, key_path, NULL);
-    }
-    if (crypt_only > 0) {
-        doctor_say(d, DOCTOR_CRYPT_ONLY, path, arena_number(&d->arena, crypt_only), all, key_path,
-                   NULL);
-    }
+    check_legacy(d, a, path, key_path, counts);
+    check_crypt_only(d, a, path, key_path, counts);
     for (unsigned i = 0; i < counts->n_realms; i++) {
         if (is_container_id(counts->realms[i].realm)) {
             doctor_say(d, DOCTOR_REALM_HOST_ID, path,
@@ -353,7 +423,7 @@ void doctor_check_store(struct doctor *d, const char *path, const char *key_path
     if (counts != NULL) {
         tell_status(d, a, path, key_path, counts);
         if (counts->status == AUTH_OK) {
-            check_accounts(d, path, key_path, counts);
+            check_accounts(d, a, path, key_path, counts);
         }
     }
 }
@@ -389,8 +459,7 @@ static bool check_file(struct doctor *d, const struct application *a, enum docto
         doctor_stat(&d->files, barrier, &st) != 0) {
         return true;
     }
-    doctor_say(d, id, a->label, a->user.name, path, barrier,
-               arena_format(&d->arena, "%04o", (unsigned)(st.st_mode & 07777)),
+    doctor_say(d, id, a->label, a->user.name, path, barrier, mode_text(d, &st),
                doctor_opening(d, a, barrier, &st, wanted), NULL);
     return false;
 }

@@ -73,9 +73,13 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "in: %2 lacks \"noanonymous\"",
     "%r3"},
 [DOCTOR_NOPLAINTEXT] = {"noplaintext", DOCTOR_ERROR,
-    "the Postfix service %1 forbids PLAIN and LOGIN under TLS too (%2 has \"noplaintext\"), and "
-    "its mech_list has nothing else",
-    "%r3"},
+    "%2 = %3 leaves nothing of what the Postfix service %1 could offer (%4): smtpd ends with \"no "
+    "SASL authentication mechanisms\" at a client's EHLO",
+    "%r5"},
+[DOCTOR_MECH_EXCLUDED] = {"mech-excluded", DOCTOR_WARNING,
+    "the Postfix service %1 never offers %2, which its mech_list names: %3 = %4 excludes them; "
+    "whose program knows no other cannot log in",
+    "%r5"},
 [DOCTOR_MECH_FILTER] = {"mech-filter", DOCTOR_ERROR,
     "smtpd_sasl_mechanism_filter = %2 leaves the Postfix service %1 no mechanism, which ends "
     "smtpd",
@@ -141,9 +145,13 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%1 line %2 has %3: the server does not start, or offers no AUTH",
     "sed -n %2p %1"},
 [DOCTOR_CONF_AGAIN] = {"conf-again", DOCTOR_ERROR,
-    "%1 line %2 has %3, with which the server does not start, whatever they say: keep one, which "
-    "is the second with the command",
-    "%r4"},
+    "%1 line %2 has the option \"%3\" a second time (first in %4), with which the server does not "
+    "start, whatever they say: keep one, which is the second with the command",
+    "%r5"},
+[DOCTOR_OPTION_UNKNOWN] = {"option-unknown", DOCTOR_WARNING,
+    "%1 line %2 has the option \"%3\", which there is not, so that it changes nothing: the nearest "
+    "there is is \"%4\"",
+    "%r5"},
 [DOCTOR_NOT_OURS] = {"not-ours", DOCTOR_WARNING,
     "%1 does not ask this store: auxprop_plugin in %2 is \"%3\"",
     "%r4"},
@@ -286,6 +294,11 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "a name without \"@\" at %1 belongs to the realm \"%2\", in which the store %3 has no account "
     "(it has %4)",
     "%r5"},
+[DOCTOR_REALM_FEW] = {"realm-few", DOCTOR_NOTE,
+    "a name without \"@\" at %1 belongs to the realm \"%2\", which is that of %3 of %4 accounts in "
+    "the store %5 only: the others, %6 of them of \"%7\", log in as user@realm, or smtpd_sasl_local_"
+    "domain has to name their realm",
+    ""},
 [DOCTOR_REALM_HOST_ID] = {"realm-host-id", DOCTOR_WARNING,
     "%2 accounts of the store %1 are of the realm \"%3\", which looks like a container's id: when "
     "it is made anew, nobody is found",
@@ -296,16 +309,17 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_CRYPT_ONLY] = {"crypt-only", DOCTOR_NOTE,
     "%2 of %3 accounts in the store %1 have only a crypt(3) hash: PLAIN and LOGIN can check it, "
     "sasl_checkpass() (IMAP's LOGIN command, POP3's USER and PASS) and every other mechanism "
-    "cannot",
-    "saslpasswd-lmdb -f %1 -k %4 -c USER"},
+    "cannot (no-verifier); with \"mech_list: PLAIN LOGIN\" programs choose no other until they are "
+    "upgraded, which %4",
+    "%r5"},
 [DOCTOR_NO_CHECKPASS] = {"no-checkpass", DOCTOR_WARNING,
     "%2 of %3 accounts in the store %1 cannot use IMAP's LOGIN command at %4: they have no "
     "checkpass verifier",
     "saslpasswd-lmdb -f %1 -k %5 -c USER"},
 [DOCTOR_LEGACY] = {"legacy", DOCTOR_NOTE,
     "%2 of %3 accounts in the store %1 have legacy verifiers, which whoever gets store and key can "
-    "log in with or guess on at MD5's speed",
-    "sasl-lmdb -f %1 -k %4 set --drop legacy --realm REALM"},
+    "log in with or guess on at MD5's speed%4",
+    "%r5"},
 
 [DOCTOR_STORE_MISSING] = {"store-missing", DOCTOR_ERROR,
     "the store %1, which %2 reads, is not there: every login gets \"try again later\"; where there was "
@@ -318,6 +332,11 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_STORE_BAD] = {"store-bad", DOCTOR_ERROR,
     "the store %1 cannot be used: %2",
     "%r3"},
+[DOCTOR_KEY_DENIED] = {"key-denied", DOCTOR_ERROR,
+    "user %2, to whom the store %3 belongs and whom the tools become, cannot read the key file %1: "
+    "%4 stands in the way (mode %5, owner %6, group %7); no tool can work, and a server only where "
+    "it opens them as root",
+    "%r8"},
 [DOCTOR_STORE_RECORD] = {"store-record", DOCTOR_ERROR,
     "the store %1 is damaged in part: %2; whose records are sound can log in, and nothing more was "
     "looked into here",

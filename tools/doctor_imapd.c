@@ -16,9 +16,10 @@ struct reader {
     const char *read[INCLUDES_MAX]; /* paths; Cyrus takes none of them twice */
 };
 
+/* What cannot be read ends the reading; of what is there twice (why is NULL) all is told. */
 static void refuse(struct reader *r, const char *file, unsigned line, const char *why)
 {
-    if (r->settings->bad_line == 0) {
+    if (r->settings->bad == NULL && (r->settings->bad_line == 0 || why != NULL)) {
         r->settings->bad_line = line;
         r->settings->bad_file = file;
         r->settings->bad = why;
@@ -57,19 +58,6 @@ static void include(struct reader *r, const char *file, unsigned number, struct 
     }
 }
 
-/* Cyrus does not start with an option that is there twice, whatever it says. */
-static void refuse_again(struct reader *r, const struct setting *again,
-                         const struct setting *before)
-{
-    const char *more =
-        before->end == before->line ? "" : arena_format(r->arena, " to %u", before->end);
-    const char *why =
-        arena_format(r->arena, "the option \"%s\" a second time (first in %s line %u%s)",
-                     again->name, before->file, before->line, more);
-    refuse(r, again->file, again->line, why);
-    r->settings->before = before;
-}
-
 static void take_line(struct reader *r, const char *file, unsigned number, unsigned end,
                       struct slice line)
 {
@@ -88,11 +76,14 @@ static void take_line(struct reader *r, const char *file, unsigned number, unsig
         return; /* there were too many */
     }
     added->end = end;
+    /* Cyrus does not start with an option that is there twice, whatever it says. */
     for (const struct setting *s = r->settings->first; s != added; s = s->next) {
         if (strcasecmp(s->name, added->name) == 0) {
-            refuse_again(r, added, s);
-            return;
+            added->before = s;
         }
+    }
+    if (added->before != NULL) {
+        refuse(r, added->file, added->line, NULL);
     }
 }
 
@@ -109,7 +100,7 @@ static int read_file(struct reader *r, const char *path)
         r->read[r->n_read++] = path;
         rest = buf_slice(&text);
     }
-    while (r->settings->bad_line == 0) {
+    while (r->settings->bad == NULL) {
         unsigned begin = end + 1;
         if (!next_line(&rest, &line, &end)) {
             break;
@@ -259,16 +250,15 @@ static void add_again(struct settings *ret, struct arena *arena, const struct se
         ret->last->end = s->end;
         ret->last->written = s->written;
         ret->last->file = s->file;
+        ret->last->before = s->before;
     }
 }
 
 struct settings imapd_seen_by(const struct settings *settings, struct arena *arena,
                               const char *service)
 {
-    struct settings seen = {.bad_line = settings->bad_line,
-                            .bad_file = settings->bad_file,
-                            .bad = settings->bad,
-                            .before = settings->before};
+    struct settings seen = {
+        .bad_line = settings->bad_line, .bad_file = settings->bad_file, .bad = settings->bad};
     for (const struct setting *s = settings->first; s != NULL; s = s->next) {
         const char *name = own_name(s->name, service);
         if (name != NULL && is_looked_at(name)) {

@@ -21,16 +21,18 @@ struct setting {
     unsigned end;        /* where it ends: another where its value goes on */
     const char *written; /* its name in the file, where it has a colon */
     const char *file;    /* which one, if known */
+
+    /* One of the same name before it, where the program refuses a second one; else NULL. */
+    const struct setting *before;
 };
 
 struct settings {
     struct setting *first;
     struct setting *last;
     unsigned n;
-    unsigned bad_line;            /* the first line the program does not take; 0: there is none */
-    const char *bad_file;         /* where that is, if it is another than the one asked for */
-    const char *bad;              /* what is wrong with it */
-    const struct setting *before; /* what it is there for a second time; NULL: that is not it */
+    unsigned bad_line;    /* the first line the program does not take; 0: there is none */
+    const char *bad_file; /* where that is, if it is another than the one asked for */
+    const char *bad;      /* what is wrong with it; NULL: its setting knows another before it */
 };
 
 void settings_add(struct settings *settings, struct arena *arena, struct slice name,

@@ -244,6 +244,39 @@ class DoctorTest(Base):
         self.assertIn("conf-missing", self.doctor())
 
 
+class OptionsTest(Base):
+    """On its own, as smtpd dies here."""
+
+    services = DoctorTest.services
+
+    @classmethod
+    def tearDownClass(cls):
+        harness.check_passwords_unlogged(cls.postfix.log.text(), cls.users)
+
+    def test_security_options(self):
+        """What excludes every mechanism ends smtpd; what excludes some is not offered."""
+        both = "smtpd_sasl_security_options", "smtpd_sasl_tls_security_options"
+        self.addCleanup(self.set, *(f"{name} = noanonymous" for name in both))
+        self.set(*(f"{name} = noanonymous, noplaintext" for name in both))
+        self.postfix.restart()
+        with self.connection() as smtp:
+            self.assertEqual(set(smtp.esmtp_features["auth"].split()) & {"PLAIN", "LOGIN"}, set())
+        self.assertEqual(self.doctor(), ALWAYS | {"mech-excluded"})
+        self.mend("mech-excluded")
+        self.postfix.restart()
+        with self.connection() as smtp:
+            self.assertLessEqual({"PLAIN", "LOGIN"}, set(smtp.esmtp_features["auth"].split()))
+        self.assertEqual(self.doctor(), ALWAYS)
+        self.set(f"{both[1]} = nodictionary")
+        self.postfix.restart()
+        with self.assertRaises(smtplib.SMTPServerDisconnected), self.connection():
+            pass
+        self.assertEqual(self.doctor(), ALWAYS | {"noplaintext"})
+        self.mend("noplaintext")
+        self.postfix.restart()
+        self.assertEqual(self.login(), 235)
+
+
 class ProcessesTest(Base):
     """What processes of Postfix go on with, in a jail or not, one for each service."""
 

@@ -21,6 +21,7 @@ ADMIN, ADMIN_PASSWORD = "admin", "an administrator's"
 # imapd takes no name outside ASCII.
 USERS = [(USER, REALM, PASSWORD), (ADMIN, REALM, ADMIN_PASSWORD),
          ("juergen", REALM, "gr\u00fc\u00df Gott")]
+STRICT = ("strict", "no verifiers as good as a password")
 MECHANISMS = exchanges.MECHANISMS + ("SCRAM-SHA-512",)
 SECONDS = 30
 
@@ -101,6 +102,19 @@ class ImapTest(unittest.TestCase):
                     for reason in ("password", "unknown"):
                         self.server.log.wait_for(
                             f"sasl-lmdb: mech={mechanism} reason={reason} user=", since)
+
+    def test_without_legacy_verifiers(self):
+        """`set --drop legacy` ends two mechanisms and the LOGIN command, not the mechanism LOGIN."""
+        user, password = STRICT
+        self.store.add(user, REALM, password)
+        self.assertIsNone(self.login(user, password))
+        store.must(self.store.tool("set", "--drop", "cram-md5,digest-md5", f"{user}@{REALM}"))
+        self.assertIsNone(self.login(user, password))
+        store.must(self.store.tool("set", "--drop", "legacy", f"{user}@{REALM}"))
+        self.assertIsNotNone(self.login(user, password))
+        refused = {mechanism for mechanism in MECHANISMS
+                   if self.authenticate(mechanism, user, password) is not None}
+        self.assertEqual(refused, {"CRAM-MD5", "DIGEST-MD5"})
 
     def test_imtest_with_our_client_halves(self):
         for mechanism in MECHANISMS:

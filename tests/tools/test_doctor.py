@@ -337,6 +337,32 @@ def _(site):
     site.conf["mech_list"] = "PLAIN LOGIN"
 
 
+@case("noplaintext")
+def _(site):
+    # Whoever comes without TLS gets no STARTTLS either.
+    site.main.update(smtpd_tls_auth_only="no", smtpd_sasl_security_options="noplaintext",
+                     smtpd_sasl_tls_security_options="noanonymous")
+    site.services["submission"]["smtpd_tls_security_level"] = "may"
+    site.conf["mech_list"] = "PLAIN LOGIN"
+
+
+@case("noplaintext")
+def _(site):
+    site.main["smtpd_sasl_security_options"] = "noanonymous, nodictionary"
+
+
+@case("mech-excluded")
+def _(site):
+    site.main["smtpd_sasl_security_options"] = "noanonymous, noplaintext"
+
+
+@case("mech-excluded", "legacy")
+def _(site):
+    site.main["smtpd_sasl_tls_security_options"] = "noactive"
+    site.conf["mech_list"] = "CRAM-MD5 SCRAM-SHA-1 LOGIN"
+    site.verifiers = "default"
+
+
 @case("mech-filter")
 def _(site):
     site.main["smtpd_sasl_mechanism_filter"] = "!external, cram-md5"
@@ -475,6 +501,21 @@ def _(site):
 @case("conf-syntax")
 def _(site):
     later(site, lambda s: s.file(s.conf_path, "auxprop_plugin: lmdb\nmech_list: PLAIN\0LOGIN\n"))
+
+
+@case("option-unknown")
+def _(site):
+    site.conf["lmdb_pth"] = "/srv/mail/users.mdb"
+
+
+@case("option-unknown")
+def _(site):
+    site.conf["sasl_lmdb_path"] = "/srv/mail/users.mdb"
+
+
+@case("option-unknown", "legacy", imap=True, postfix=False)
+def _(site):
+    site.imapd["lmdb_path"] = "/srv/mail/users.mdb"
 
 
 @case("not-ours")
@@ -727,6 +768,12 @@ def _(site):
 @case("realm")
 def _(site):
     site.main["smtpd_sasl_local_domain"] = ""
+
+
+@case("realm-few")
+def _(site):
+    site.main["smtpd_sasl_local_domain"] = "mail.example.org"
+    site.users.append(("carol", "mail.example.org"))
 
 
 @case("realm-host-id")
@@ -1081,7 +1128,7 @@ def _(site):
 
 
 # What a tree cannot show to everybody; their tests are below.
-ELSEWHERE = {"cannot-look", "store-root", "store-record"}
+ELSEWHERE = {"cannot-look", "store-root", "store-record", "key-denied"}
 
 
 class DoctorTest(toolkit.ToolTest):
@@ -1246,6 +1293,20 @@ class Sound(DoctorTest):
         site.write()
         self.assertEqual(self.findings(site, status=0), [])
 
+    def test_options_and_realms_that_fit(self):
+        """PLAIN forbidden without TLS only, options of others and of one service, many domains."""
+        site = self.site(imap=True)
+        site.main.update(smtpd_sasl_security_options="noanonymous, noplaintext",
+                         smtpd_sasl_tls_security_options="noanonymous", smtpd_tls_auth_only="no")
+        site.services["submission"]["smtpd_tls_security_level"] = "may"
+        site.conf.update(lmdb_digest_layers="none", LMDB_Path=STORE, sasldb_path="/etc/sasldb2",
+                         sql_verbose="yes", log_level="2")
+        site.imapd.update(a_sasl_lmdb_path=STORE, sasl_lmdb_keyfile=KEY, lmtp_over_quota="no")
+        site.users += [("erin", "example.net"), ("frank", "example.com"), ("grace", "example.com")]
+        site.imapd["loginrealms"] = "example.org example.net example.com"
+        site.write()
+        self.assertEqual(self.ids(site), {"legacy"})
+
     def test_upstream_postfix_reads_another_directory(self):
         site = self.site()
         site.debian = False
@@ -1329,22 +1390,36 @@ class Broken(DoctorTest):
         def bad():
             done = toolkit.run(store.command(
                 "doctor", "--postfix", "/nonexistent", "--imapd", "/nonexistent", "--json"))
-            return {f["id"]: f for f in json.loads(done.out)["findings"]}.get("store-bad")
+            return {f["id"]: f for f in json.loads(done.out)["findings"]
+                    if f["severity"] == "error"}
 
-        self.assertIsNone(bad())
+        self.assertEqual(bad(), {})
         group = grp.getgrgid(owner.pw_gid).gr_name
-        for change, mend in (
-            (lambda: os.chmod(directory, 0o700), f"chmod o+x {directory}"),
-            (lambda: os.chown(store.path, 0, 0), f"chown nobody:{group} {store.path}"),
-            (lambda: os.chown(store.lock, 0, 0), f"chown nobody:{group} {store.lock}"),
-            (lambda: os.chmod(store.path, 0), f"chmod u+rw {store.path}"),
+        closed = os.path.join(self.directory, "closed")
+        os.mkdir(closed, 0o700)
+        for change, wanted, words, mend in (
+            (lambda: os.chmod(directory, 0o700), "store-bad", "(mode 0700", f"chmod o+x {directory}"),
+            (lambda: os.chown(store.path, 0, 0), "store-bad", "owner root",
+             f"chown nobody:{group} {store.path}"),
+            (lambda: os.chown(store.lock, 0, 0), "store-bad", "owner root",
+             f"chown nobody:{group} {store.lock}"),
+            (lambda: os.chmod(store.path, 0), "store-bad", "(mode 0000", f"chmod u+rw {store.path}"),
+            (lambda: os.chown(store.key, 0, 0), "key-denied", f"key file {store.key}: {store.key} "
+             "stands in the way (mode 0600, owner root, group root)",
+             f"chown nobody:{group} {store.key}"),
+            (lambda: os.chmod(store.key, 0), "key-denied", "(mode 0000", f"chmod u+rw {store.key}"),
+            (lambda: (os.rename(store.key, closed + "/key"), os.symlink(closed + "/key", store.key)),
+             "key-denied", f"{closed} stands in the way (mode 0700", f"chmod o+x {closed}"),
         ):
             with self.subTest(mend):
                 change()
-                self.assertEqual(bad()["mend"], mend)
-                self.assertIn("of user nobody, whom it belongs to (mode ", bad()["text"])
+                found = bad()
+                self.assertEqual(set(found), {wanted})
+                self.assertEqual(found[wanted]["mend"], mend)
+                self.assertIn("user nobody, ", found[wanted]["text"])
+                self.assertIn(words, found[wanted]["text"])
                 self.assertEqual(toolkit.run(["sh", "-c", mend]).status, 0)
-                self.assertIsNone(bad())
+                self.assertEqual(bad(), {})
 
     def test_a_store_of_root(self):
         if not AS_ROOT:
@@ -1828,6 +1903,100 @@ class Commands(DoctorTest):
         mend = self.mend(site, "mech-verifier")
         self.assertEqual(mend, "sed -i '/^[[:space:]]*sasl_mech_list:/Ic sasl_mech_list: PLAIN "
                                "LOGIN' /etc/imapd-sasl.conf")
+
+    def test_security_options_that_leave_nothing(self):
+        """Without TLS it is the AUTH there that goes, under TLS the option."""
+        site = self.site()
+        site.main.update(smtpd_tls_auth_only="no", smtpd_sasl_security_options="noplaintext")
+        site.services["submission"]["smtpd_tls_security_level"] = "may"
+        site.conf["mech_list"] = "PLAIN LOGIN"
+        site.write()
+        self.assertEqual(
+            [f["mend"] for f in self.findings(site) if f["id"] == "noplaintext"],
+            ["postconf -c /etc/postfix -e smtpd_tls_auth_only=yes",
+             "postconf -c /etc/postfix -e smtpd_sasl_tls_security_options=noanonymous"])
+
+    def test_a_misspelt_option(self):
+        for name, nearest in (("lmdb_pth", "lmdb_path"), ("LMDB_key_file", "lmdb_keyfile"),
+                              ("lmbd_upgrade", "lmdb_upgrade"), ("lmdb_tls", "lmdb_path")):
+            with self.subTest(name):
+                site = self.site()
+                site.conf[name] = "x"
+                site.write()
+                found = {f["id"]: f for f in self.findings(site)}["option-unknown"]
+                self.assertIn(f'smtpd.conf line 4 has the option "{name}"', found["text"])
+                self.assertIn(f'"{nearest}"', found["text"])
+                done = toolkit.run(["sh", "-c", found["mend"].replace("/etc/", site.root + "/etc/")])
+                self.assertEqual(done.status, 0, found)
+                self.assertIn(f"\n{nearest}: x\n".encode(),
+                              toolkit.contents(site.path("/etc/postfix/sasl/smtpd.conf")))
+        site = self.site(imap=True, postfix=False)
+        site.imapd["pop3_sasl_lmdb_nlock"] = "no"
+        site.write()
+        site.file("/etc/cyrus.conf", CYRUS_CONF)
+        self.assertEqual(self.mend(site, "option-unknown"),
+                         f"sed -i {len(site.imapd)}s/pop3_sasl_lmdb_nlock:/pop3_sasl_lmdb_nolock:/ "
+                         "/etc/imapd.conf")
+
+    def test_accounts_that_have_a_hash_only(self):
+        """They are upgraded; nobody has to have a new password."""
+        upgrade = f"sasl-lmdb -f {STORE} -k {KEY} set --upgrade"
+        for conf, wanted, mend in (
+                ({}, '"lmdb_upgrade: yes" lets a login', upgrade + " && printf '%s\\n' "
+                 "'lmdb_upgrade: yes' >> /etc/postfix/sasl/smtpd.conf"),
+                ({"lmdb_upgrade": "yes"}, "(lmdb_upgrade is on)", upgrade)):
+            site = self.site()
+            site.conf.update(conf)
+            later(site, import_crypt)
+            site.write()
+            found = {f["id"]: f for f in self.findings(site)}["crypt-only"]
+            self.assertIn('"mech_list: PLAIN LOGIN"', found["text"])
+            self.assertIn(wanted, found["text"])
+            self.assertEqual(found["mend"], mend)
+
+    def test_legacy_verifiers_that_are_in_use(self):
+        """No command that ends logins: the words say whose."""
+        for mechanisms, imap, words in (("PLAIN LOGIN", False, ()),
+                                        ("PLAIN LOGIN CRAM-MD5", False, ("CRAM-MD5",)),
+                                        ("LOGIN CRAM-MD5 DIGEST-MD5", False,
+                                         ("CRAM-MD5 and DIGEST-MD5", "no-verifier")),
+                                        ("PLAIN LOGIN", True, ("LOGIN command",)),
+                                        ("LOGIN DIGEST-MD5", True,
+                                         ("DIGEST-MD5", "no-verifier", "LOGIN command"))):
+            with self.subTest(mechanisms, imap=imap):
+                site = self.site(imap=imap, postfix=not imap)
+                site.verifiers = "default"
+                site.conf["mech_list"] = site.imapd["sasl_mech_list"] = mechanisms
+                site.write()
+                found = {f["id"]: f for f in self.findings(site)}["legacy"]
+                self.assertEqual(found["mend"], "" if words else f"sasl-lmdb -f {STORE} -k {KEY} "
+                                 "set --drop legacy --realm REALM")
+                for word in ("CRAM-MD5 and DIGEST-MD5", "CRAM-MD5", "DIGEST-MD5", "no-verifier",
+                             "LOGIN command"):
+                    wanted = any(word in w for w in words)
+                    tail = found["text"].partition("MD5's speed")[2]
+                    tail = tail.replace("cram-md5,digest-md5", "")
+                    if wanted:
+                        self.assertIn(word, tail)
+
+    def test_every_option_that_is_there_twice(self):
+        """All are told, and the commands mend all, run as they come."""
+        site = self.site(imap=True, postfix=False)
+        site.imapd.update({"Servername": "x.example.org", "SERVERNAME": "mail.example.org",
+                           "AllowPlainText": "no", "@include": "/etc/imapd-sasl.conf"})
+        site.write()
+        site.file("/etc/imapd-sasl.conf", "# 1\nservername: mail.example.org\nx: y\nX: z\n")
+        again = [f for f in self.findings(site) if f["id"] == "conf-again"]
+        self.assertEqual(len(again), 5)
+        for finding in again:
+            done = toolkit.run(["sh", "-c", finding["mend"].replace("/etc/", site.root + "/etc/")])
+            self.assertEqual(done.status, 0, finding)
+        self.assertEqual(self.ids(site), {"legacy"})
+        self.assertEqual(toolkit.contents(site.path("/etc/imapd-sasl.conf")),
+                         b"# 1\nservername: mail.example.org\nX: z\n")
+        later_lines = b"bad line\nz: 1\nZ: 2\n"
+        site.file("/etc/imapd-sasl.conf", b"tls_server_cert: /x\n" + later_lines)
+        self.assertEqual(self.ids(site), {"conf-again", "conf-syntax", "legacy"})
 
     def test_an_option_that_is_there_twice(self):
         """Where both are is said; the first goes, in the file it is in, unless it has more lines."""
