@@ -132,6 +132,19 @@ static enum auth_status refuse_key(const struct init *init, struct detail *detai
                : AUTH_OK;
 }
 
+/* He could put a lock file of his own in the place of the one that root has just made. */
+static enum auth_status refuse_directory(const struct init *init, struct detail *detail)
+{
+    const uid_t uid = privilege_directory_owner(init->create.path);
+
+    return uid == (uid_t)-1
+               ? AUTH_OK
+               : detail_set(detail, AUTH_NOT_ALLOWED,
+                            "the directory of %s is user %u's, who could exchange what root makes "
+                            "there: give it to root (chown), or run this as that user",
+                            init->create.path, (unsigned)uid);
+}
+
 /*
  * One that root has put in place for a restore would be of no use to the account that stores are
  * for as it is.
@@ -297,6 +310,9 @@ static int create(const struct tool *tool, struct init *init)
     init->named_owner = init->create.have_owner && strcmp(init->owner_name, STORE_ACCOUNT) != 0;
     choose_owner(init);
     enum auth_status status = refuse_key(init, &detail);
+    if (status == AUTH_OK) {
+        status = refuse_directory(init, &detail);
+    }
     if (status == AUTH_OK) {
         status = store_create(&init->create, &detail);
     }

@@ -7,12 +7,14 @@
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/files.h"
 #include "terminal_filter.h"
 
 static bool started_as_root;
@@ -36,27 +38,29 @@ void privilege_confine(void)
 
 enum { NO_GROUP = 0 }; /* root's is not a group to keep: the owner's own is taken */
 
+#define NOBODY_ELSE ((uid_t)-1)
+
 static bool is_store_of_somebody(const struct stat *st)
 {
     return S_ISREG(st->st_mode) && st->st_uid != 0;
 }
 
 /*
- * The first owner other than root among the files a process maps. The data file's group comes along
+ * The first owner other than root among the files a process maps; false if there is none, with
+ * *ret_error telling whether the data file could be looked at. The data file's group comes along
  * where the file itself is that owner's, since to such a file nobody can give a group that he is
  * not in. Through a link of somebody else's nothing is followed: he would choose whose user and
  * group we take on.
  */
-static bool find_owner(const char *path, uid_t *ret_uid, gid_t *ret_gid)
+static bool find_owner(const char *path, uid_t *ret_uid, gid_t *ret_gid, int *ret_error)
 {
     struct stat st;
     char lock_path[PATH_MAX];
 
     *ret_gid = NO_GROUP;
-    if (lstat(path, &st) != 0) {
-        return false;
-    }
-    if (S_ISLNK(st.st_mode) && st.st_uid == 0 && stat(path, &st) != 0) {
+    *ret_error = 0;
+    if (lstat(path, &st) != 0 || (S_ISLNK(st.st_mode) && st.st_uid == 0 && stat(path, &st) != 0)) {
+        *ret_error = errno;
         return false;
     }
     if (st.st_uid != 0) {
@@ -72,11 +76,37 @@ static bool find_owner(const char *path, uid_t *ret_uid, gid_t *ret_gid)
     return st.st_uid != 0;
 }
 
+static uid_t owner_of_directory(const char *path)
+{
+    char *directory = file_directory(path);
+    struct stat st;
+    uid_t uid =
+        directory != NULL && stat(directory, &st) == 0 && st.st_uid != 0 ? st.st_uid : NOBODY_ELSE;
+
+    free(directory);
+    return uid;
+}
+
+uid_t privilege_directory_owner(const char *store_path)
+{
+    if (geteuid() != 0) {
+        return NOBODY_ELSE;
+    }
+    uid_t uid = owner_of_directory(store_path);
+    char *resolved = uid == NOBODY_ELSE ? realpath(store_path, NULL) : NULL;
+    if (resolved != NULL) {
+        uid = owner_of_directory(resolved);
+    }
+    free(resolved);
+    return uid;
+}
+
 uid_t privilege_owner(const char *store_path)
 {
     uid_t uid = 0;
     gid_t gid = 0;
-    return geteuid() == 0 && find_owner(store_path, &uid, &gid) ? uid : (uid_t)-1;
+    int error = 0;
+    return geteuid() == 0 && find_owner(store_path, &uid, &gid, &error) ? uid : NOBODY_ELSE;
 }
 
 /* For good: also root's way back is tried, and the one by way of root's terminal is closed. */
@@ -110,15 +140,23 @@ enum auth_status privilege_become_owner(const char *store_path, struct detail *d
 {
     uid_t uid = 0;
     gid_t gid = 0;
-    if (geteuid() != 0 || !find_owner(store_path, &uid, &gid)) {
+    int error = 0;
+    if (geteuid() != 0) {
         return AUTH_OK;
+    }
+    if (!find_owner(store_path, &uid, &gid, &error)) {
+        uid = privilege_directory_owner(store_path);
+        if (uid == NOBODY_ELSE) {
+            /* What is not there now may be there, and anybody's, when it is opened. */
+            return error == 0 ? AUTH_OK : file_explain("store", store_path, error, detail);
+        }
     }
     if (gid == NO_GROUP) {
         const struct passwd *owner = getpwuid(uid);
         if (owner == NULL) {
             return detail_set(detail, AUTH_STORE_DENIED,
-                              "the store belongs to uid %u, which has no account to become; "
-                              "give it to a user with chown",
+                              "the store or its directory belongs to uid %u, which has no account "
+                              "to become; give it to a user with chown",
                               (unsigned)uid);
         }
         gid = owner->pw_gid;

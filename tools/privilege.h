@@ -24,14 +24,15 @@ bool privilege_started_as_root(void);
  * Started as root on a store that belongs to somebody else: becomes that user and the data file's
  * group for good. LMDB's lock file is shared memory that its owner may fill with anything, also
  * with pointers that glibc's robust mutexes follow, so root must not map it. Whoever owns the data
- * file counts; if that is root, whoever owns the lock file or the symbolic link to the data.
- * A store that is root's altogether stays root's; whoever is not root stays who he is; a store
- * that is not there is left to store_open() to report.
+ * file counts; if that is root, whoever owns the lock file or the symbolic link to the data; if
+ * they are root's too or the data file is not there, whoever owns the directory, since he can
+ * exchange them between this look and the one that opens them. A store that is root's altogether
+ * stays root's; whoever is not root stays who he is.
  *
- * Call it before store_open() and after opening files that root alone may read. Paths are not
- * protected against a directory whose owner exchanges files meanwhile: a root-owned store belongs
- * into a root-owned directory.
+ * Call it before store_open() and after opening files that root alone may read. Not looked at are
+ * who else may write to the directory, and those above it.
  *
+ * AUTH_STORE_MISSING and the like in a directory of root's where the data file is not there.
  * AUTH_OK, or AUTH_STORE_DENIED with a detail when the change was refused; the process must not
  * go on then.
  */
@@ -44,7 +45,10 @@ MUST_USE enum auth_status privilege_become_owner(const char *store_path, struct 
  */
 MUST_USE enum auth_status privilege_become_nobody(struct detail *detail);
 
-/* Whom privilege_become_owner() would become; (uid_t)-1 if it would change nothing. */
+/* To root, whose of other people's the files of the store are; (uid_t)-1 if nobody's. */
 uid_t privilege_owner(const char *store_path);
+
+/* The same for the directory the store is in, or is to be in. */
+uid_t privilege_directory_owner(const char *store_path);
 
 #endif

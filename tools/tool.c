@@ -127,7 +127,9 @@ static const char *remedy(const struct tool *tool, enum auth_status status)
         if (!privilege_started_as_root()) {
             return "; run this as root";
         }
-        return geteuid() == 0 ? "" : "; root becomes the store's owner, who has to have access";
+        return geteuid() == 0 ? ""
+                              : "; root becomes the store's owner, else the directory's, who has "
+                                "to have access";
     case AUTH_STORE_DAMAGED:
         return tool->verb != NULL && strcmp(tool->verb, "check") == 0
                    ? ""

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The tools as root on other people's stores, and as other people on root's stores."""
 
+import contextlib
+import fcntl
 import mmap
 import os
 import platform
 import re
 import shutil
+import signal
 import struct
 import subprocess
+import threading
 import time
 
 import toolkit
@@ -15,8 +19,10 @@ import toolkit
 NOBODY = 65534
 NAME = "alice@example.org"
 PASSWORD = b"secret"
-WRITERS_MUTEX = 64  # bytes into LMDB's lock file, where glibc keeps whose it is
-MUTEXES = slice(8, 128)
+# Bytes into LMDB's lock file: where glibc keeps who holds the writers' mutex, and the two pointers
+# by which a robust mutex, the readers' and the writers', is in a list of its thread's.
+WRITERS_MUTEX = 64
+MUTEX_POINTERS = (32, 88)
 SECONDS = 30
 
 
@@ -113,57 +119,101 @@ class Privilege(toolkit.ToolTest):
         for path in (self.store.path, self.store.lock):
             self.assertEqual(os.stat(path).st_uid, NOBODY)
 
-    def scribble(self, at, data):
-        """Done by a process of the store's owner, as one that has been taken over would."""
+    @contextlib.contextmanager
+    def hostile_owner(self, at, data):
+        """A process of the store's owner that has been taken over. It holds the lock that a reader
+        holds, else LMDB would begin the file anew, and writes into the file again and again."""
+        ready, said = os.pipe()
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            code = 1
             try:
                 os.setgroups([])
                 os.setgid(NOBODY)
                 os.setuid(NOBODY)
                 with open(self.store.lock, "r+b") as file:
+                    fcntl.lockf(file, fcntl.LOCK_SH, 1)
                     with mmap.mmap(file.fileno(), 0) as memory:
                         memory[at : at + len(data)] = data
-                code = 0
+                        os.write(said, b"x")
+                        while os.getppid() == parent:
+                            memory[at : at + len(data)] = data
             finally:
-                os._exit(code)
-        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+                os._exit(1)
+        try:
+            os.close(said)
+            self.assertEqual(os.read(ready, 1), b"x")
+            yield
+        finally:
+            os.close(ready)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
     def test_root_never_touches_a_hostile_lock_file(self):
         """Whoever owns the store can make a tool hang or crash that root starts on it: but not as
         root, since the tool is somebody else before it maps the lock file."""
         self.give_store_away()
         # A mutex that is held, by init, for ever: the tool waits, and can be looked at.
-        self.scribble(WRITERS_MUTEX, struct.pack("<I", 1))
-        with subprocess.Popen(
+        with self.hostile_owner(WRITERS_MUTEX, struct.pack("<I", 1)), subprocess.Popen(
             self.store.command("disable", NAME), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
             deadline = time.monotonic() + SECONDS
             mapped = False
             while process.poll() is None and not mapped and time.monotonic() < deadline:
                 mapped = self.store.lock.encode() in toolkit.contents(f"/proc/{process.pid}/maps")
-                if mapped:
-                    self.assertEqual(status_of(process.pid, "Uid"), [str(NOBODY)] * 4)
-                    self.assertEqual(status_of(process.pid, "Gid"), [str(NOBODY)] * 4)
-                    self.assertEqual(status_of(process.pid, "CapEff"), ["0" * 16])
+            if mapped:
+                self.assertEqual(status_of(process.pid, "Uid"), [str(NOBODY)] * 4)
+                self.assertEqual(status_of(process.pid, "Gid"), [str(NOBODY)] * 4)
+                self.assertEqual(status_of(process.pid, "CapEff"), ["0" * 16])
+                self.assertIsNone(process.poll())
             process.kill()
             said = process.communicate()
-        self.assertTrue(mapped, (process.returncode, said))
-        # Pointers that lead nowhere, where glibc follows them: whatever it comes to, nobody's.
-        self.scribble(MUTEXES.start, b"\x41" * (MUTEXES.stop - MUTEXES.start))
-        for command in (
+            self.assertTrue(mapped, (process.returncode, said))
+
+    def test_whoever_maps_the_lock_file_is_not_root(self):
+        """Every verb that opens the store, beside an owner who has glibc follow pointers of his."""
+        who_opens = os.environ.get("SASL_LMDB_WHO_OPENS", "")
+        if who_opens == "":
+            self.skipTest("a sanitized program refuses a library that is loaded before its own")
+        self.give_store_away()
+        backup = os.path.join(self.directory, "backup")
+        self.assertEqual(self.store.tool("backup", backup).status, 0)
+        more = self.file("more.tsv", b"bob\texample.org\tsecret\n")
+        commands = (
             self.store.command("disable", NAME),
+            self.store.command("enable", NAME),
             self.store.command("list"),
+            self.store.command("show", NAME),
+            self.store.command("verify", NAME),
             self.store.command("check"),
+            self.store.command("export", "--format", "jsonl"),
+            self.store.command("set", "--upgrade"),
+            self.store.command("import", "--format", "tsv", more),
+            self.store.command("import", "--replace", "--format", "tsv", more),
+            self.store.command("backup", os.path.join(self.directory, "other")),
+            self.store.command("restore", backup),
+            self.store.command("rekey", "--retire-now"),
+            self.store.passwd_command("-p", "-c", NAME),
             self.store.passwd_command("-d", NAME),
-        ):
-            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
-                try:
-                    tool.wait(1)
-                except subprocess.TimeoutExpired:
-                    self.assertEqual(status_of(tool.pid, "Uid"), [str(NOBODY)] * 4)
-                    tool.kill()
+        )
+        nobody = str(NOBODY).encode()
+        environment = dict(os.environ, LD_PRELOAD=who_opens, WHO_OPENS_TEXT="not looked for")
+        for at in (None, *MUTEX_POINTERS):
+            for command in commands:
+                with contextlib.ExitStack() as stack:
+                    if at is not None:
+                        stack.enter_context(self.hostile_owner(at, b"\x41" * 16))
+                    tool = stack.enter_context(subprocess.Popen(
+                        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                        stderr=subprocess.PIPE, env=environment))
+                    killer = threading.Timer(SECONDS if at is None else 1, tool.kill)
+                    killer.start()
+                    opened = re.findall(rb"^uid (\d+) gid (\d+) lock 1", tool.stderr.read(), re.M)
+                    tool.wait()
+                    killer.cancel()
+                self.assertLessEqual(set(opened), {(nobody, nobody)}, (at, command))
+                # Where nobody attacks, nothing keeps it from getting so far.
+                self.assertTrue(opened or at is not None, command)
 
     def test_a_missing_lock_file_in_a_directory_of_root_s(self):
         """Its owner may make no file there: root does, before it is the owner."""
@@ -277,6 +327,17 @@ class Privilege(toolkit.ToolTest):
         result = self.store.passwd("-p", NAME, stdin=b"x", **other)
         self.assert_one_line(result, 1, program="saslpasswd-lmdb")
         self.assert_verifies(self.store, NAME, PASSWORD)
+
+    def test_a_directory_of_somebody_else(self):
+        """He could exchange root's files for his own between two looks."""
+        self.give_away(self.directory)
+        self.assert_one_line(self.store.tool("list"), 3, f"access denied to user {NOBODY}",
+                             "the directory's")
+        other = toolkit.Store(self.directory, "new.mdb", "new.key")
+        before = sorted(os.listdir(self.directory))
+        self.assert_one_line(other.tool("list"), 3, f"store {other.path}: No such file")
+        self.assert_one_line(other.tool("init"), 1, f"user {NOBODY}'s", "give it to root")
+        self.assertEqual(sorted(os.listdir(self.directory)), before)
 
     def test_init_in_a_directory_that_cannot_be_written(self):
         other = {"user": NOBODY, "group": NOBODY, "extra_groups": []}

@@ -167,6 +167,8 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             try:
+                # A shell that runs the test in the background has had it ignored.
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
                 os.execv(command[0], command)
             finally:
                 os._exit(126)
