@@ -10,21 +10,24 @@
 #include "store/key_text.h"
 #include "store/key_turn.h"
 
-/*
- * Copies the lines of a key file to ret, but for the key named by drop (if not NULL), and counts
- * the keys that stay. The largest id among keys of the same store goes to *ret_last.
- */
-static enum auth_status copy_lines(const char *path, struct slice text, const uint8_t *store_id,
-                                   uint32_t drop, struct buf *ret, size_t *ret_n,
-                                   uint32_t *ret_last, struct detail *detail)
+/* A change under way: the turn, the file as it was, and its lines but for a key that goes. */
+struct change {
+    struct key_turn turn;
+    struct key_text text;
+    struct buf lines;
+    size_t n;      /* keys among them */
+    uint32_t last; /* the largest id among keys of the same store */
+};
+
+static enum auth_status copy_lines(const char *path, const uint8_t *store_id, uint32_t drop,
+                                   struct change *change, struct detail *detail)
 {
+    struct slice text = slice_of(change->text.p, change->text.n);
     enum auth_status status = AUTH_OK;
     struct key_line parsed;
     struct slice line;
     unsigned number = 0;
 
-    *ret_n = 0;
-    *ret_last = 0;
     while (status == AUTH_OK && text.n > 0) {
         bool is_key = key_text_next(&text, &line);
 
@@ -38,15 +41,15 @@ static enum auth_status copy_lines(const char *path, struct slice text, const ui
         if (ours && parsed.id == drop) {
             continue;
         }
-        if (ours && parsed.id > *ret_last) {
-            *ret_last = parsed.id;
+        if (ours && parsed.id > change->last) {
+            change->last = parsed.id;
         }
-        *ret_n += is_key ? 1 : 0;
-        buf_put_slice(ret, line);
-        buf_put_byte(ret, '\n');
+        change->n += is_key ? 1 : 0;
+        buf_put_slice(&change->lines, line);
+        buf_put_byte(&change->lines, '\n');
     }
     crypto_wipe(&parsed, sizeof parsed);
-    return status == AUTH_OK ? buf_status(ret) : status;
+    return status == AUTH_OK ? buf_status(&change->lines) : status;
 }
 
 /* Takes the turn, and clears away the keys that one who was killed in his has left lying about. */
@@ -76,92 +79,92 @@ static enum auth_status refuse_link(const char *path, struct detail *detail)
     return AUTH_OK;
 }
 
+/*
+ * Takes the turn and reads the file; drop: the id of the key that goes, 0 for none. Whatever comes
+ * of it, *ret is for change_end().
+ */
+static enum auth_status change_begin(const char *path, const uint8_t *store_id, uint32_t drop,
+                                     struct change *ret, struct detail *detail)
+{
+    *ret = (struct change){.turn = {NULL, -1}};
+    buf_init(&ret->lines, KEY_TEXT_MAX);
+    enum auth_status status = take_turn(path, &ret->turn, detail);
+    if (status == AUTH_OK) {
+        status = refuse_link(path, detail);
+    }
+    if (status == AUTH_OK) {
+        status = key_text_read(path, &ret->text, detail);
+    }
+    if (status == AUTH_OK) {
+        status = copy_lines(path, store_id, drop, ret, detail);
+    }
+    return status;
+}
+
+static void change_end(struct change *change)
+{
+    buf_release(&change->lines);
+    key_text_release(&change->text);
+    if (change->turn.lock_path != NULL) {
+        key_turn_end(&change->turn);
+    }
+}
+
 enum auth_status keyring_add(const char *path, const uint8_t store_id[STORE_ID_SIZE], mode_t mode,
                              gid_t gid, uint32_t *ret_id, struct detail *detail)
 {
     struct file_mode file = {mode, FILES_ANY_USER, gid};
-    struct key_text text = {NULL, 0, 0, {0}};
     struct key_line line;
-    struct buf lines;
-    uint32_t last = 0;
-    size_t n = 0;
-    struct key_turn turn;
+    struct change change;
+    enum auth_status status = change_begin(path, store_id, 0, &change, detail);
 
-    buf_init(&lines, KEY_TEXT_MAX);
-    enum auth_status status = take_turn(path, &turn, detail);
-    if (status != AUTH_OK) {
-        return status;
-    }
-    status = refuse_link(path, detail);
     if (status == AUTH_OK) {
-        status = key_text_read(path, &text, detail);
-    }
-    if (status == AUTH_OK) {
-        file.uid = text.st.st_uid;
-        file.gid = gid == FILES_ANY_GROUP ? text.st.st_gid : gid;
-        status = copy_lines(path, slice_of(text.p, text.n), store_id, 0, &lines, &n, &last, detail);
+        file.uid = change.text.st.st_uid;
+        file.gid = gid == FILES_ANY_GROUP ? change.text.st.st_gid : gid;
     } else if (status == AUTH_KEY_MISSING) {
         status = AUTH_OK;
     }
-    if (status == AUTH_OK && last == UINT32_MAX) {
+    if (status == AUTH_OK && change.last == UINT32_MAX) {
         status = detail_set(detail, AUTH_KEY_DAMAGED, "key file %s: no key id is left", path);
     }
     if (status == AUTH_OK) {
         status = crypto_random(line.raw, sizeof line.raw);
     }
     if (status == AUTH_OK) {
-        line.id = last + 1;
+        line.id = change.last + 1;
         line.since = (uint32_t)time(NULL);
         memcpy(line.store_id, store_id, sizeof line.store_id);
-        key_line_put(&lines, &line);
-        status = buf_status(&lines);
+        key_line_put(&change.lines, &line);
+        status = buf_status(&change.lines);
     }
     if (status == AUTH_OK) {
-        status = file_replace(path, &file, buf_slice(&lines), detail);
+        status = file_replace(path, &file, buf_slice(&change.lines), detail);
     }
     if (status == AUTH_OK) {
         *ret_id = line.id;
     }
     crypto_wipe(&line, sizeof line);
-    buf_release(&lines);
-    key_text_release(&text);
-    key_turn_end(&turn);
+    change_end(&change);
     return status;
 }
 
 enum auth_status keyring_remove(const char *path, const uint8_t store_id[STORE_ID_SIZE],
                                 uint32_t id, const struct file_mode *before, struct detail *detail)
 {
-    struct key_text text = {NULL, 0, 0, {0}};
-    struct buf lines;
-    uint32_t last = 0;
-    size_t n = 0;
-    struct key_turn turn;
+    struct change change;
+    enum auth_status status = change_begin(path, store_id, id, &change, detail);
 
-    buf_init(&lines, KEY_TEXT_MAX);
-    enum auth_status status = take_turn(path, &turn, detail);
-    if (status != AUTH_OK) {
-        return status;
-    }
-    status = refuse_link(path, detail);
-    if (status == AUTH_OK) {
-        status = key_text_read(path, &text, detail);
-    }
-    if (status == AUTH_OK) {
-        status =
-            copy_lines(path, slice_of(text.p, text.n), store_id, id, &lines, &n, &last, detail);
-    }
-    if (status == AUTH_OK && n == 0 && before == NULL) {
+    if (status == AUTH_OK && change.n == 0 && before == NULL) {
         if (unlink(path) != 0) {
             status = file_explain("cannot remove", path, errno, detail);
         }
     } else if (status == AUTH_OK) {
-        const struct file_mode file = {text.st.st_mode & 07777, text.st.st_uid, text.st.st_gid};
+        const struct stat *st = &change.text.st;
+        const struct file_mode file = {st->st_mode & 07777, st->st_uid, st->st_gid};
 
-        status = file_replace(path, before != NULL ? before : &file, buf_slice(&lines), detail);
+        status =
+            file_replace(path, before != NULL ? before : &file, buf_slice(&change.lines), detail);
     }
-    buf_release(&lines);
-    key_text_release(&text);
-    key_turn_end(&turn);
+    change_end(&change);
     return status;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The five ways servers have of living with a plugin, each played by a small process of its own:
- * who is root when, who forks between initialisation and lookup, who unloads and loads again.
+ * who is root when, who forks between initialisation and lookup, who unloads and loads again. In
+ * each whoever looks up is seen by another process to be a reader.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,8 +25,15 @@
 
 #include "client.h"
 #include "host.h"
+#include "watcher.h"
 
-enum { NOBODY = 65534, THREADS = 16, LOGINS_PER_THREAD = 50, EXIM_AUTHENTICATORS = 6 };
+enum {
+    NOBODY = 65534,
+    THREADS = 16,
+    LOGINS_PER_THREAD = 50,
+    EXIM_AUTHENTICATORS = 6,
+    EXIM_CHILDREN = 3
+};
 
 static const struct host_user users[] = {
     {.user = "alice", .realm = HOST_REALM, .password = "secret"},
@@ -53,7 +61,11 @@ __attribute__((visibility("default"))) int mdb_txn_begin(MDB_env *env, MDB_txn *
     }
     memcpy(&real, &symbol, sizeof real);
     atomic_fetch_add(&transactions, 1);
-    return real(env, parent, flags, ret);
+    int rc = real(env, parent, flags, ret);
+    if (rc == 0 && (flags & MDB_RDONLY) != 0) {
+        watcher_look();
+    }
+    return rc;
 }
 
 static void initialise(void)
@@ -98,8 +110,11 @@ static int logins_work(void)
                                                        : 0;
 }
 
-/* Runs a model in a process of its own and expects it to exit with 0. */
-static void in_a_process(int (*model)(void))
+/*
+ * Runs a model in a process of its own and expects it to exit with 0, and so many processes to have
+ * looked something up and to have been seen at it.
+ */
+static void in_a_process(int (*model)(void), int readers)
 {
     int status = 0;
 
@@ -117,6 +132,7 @@ static void in_a_process(int (*model)(void))
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(watcher_seen(), readers);
 }
 
 static int wait_for(pid_t pid)
@@ -155,7 +171,7 @@ static int exim(void)
         }
         host_stop();
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < EXIM_CHILDREN; i++) {
         pid_t pid = fork();
         if (pid == 0) {
             if (!become_nobody()) {
@@ -254,7 +270,7 @@ static void model_postfix(void **state)
 {
     (void)state;
     assert_non_null(mkdtemp(jail));
-    in_a_process(postfix);
+    in_a_process(postfix, 1);
     assert_int_equal(rmdir(jail), 0);
 }
 
@@ -286,7 +302,7 @@ static void a_jailed_server_tells_the_first_reason(void **state)
     snprintf(hidden, sizeof hidden, "%s.hidden", store.key_path);
     snprintf(jail, sizeof jail, "/tmp/sasl-lmdb-jail-XXXXXX");
     assert_non_null(mkdtemp(jail));
-    in_a_process(postfix_without_key);
+    in_a_process(postfix_without_key, 0);
     assert_int_equal(rename(hidden, store.key_path), 0);
     assert_int_equal(rmdir(jail), 0);
 }
@@ -294,25 +310,25 @@ static void a_jailed_server_tells_the_first_reason(void **state)
 static void model_exim(void **state)
 {
     (void)state;
-    in_a_process(exim);
+    in_a_process(exim, 1 + EXIM_CHILDREN);
 }
 
 static void model_slapd(void **state)
 {
     (void)state;
-    in_a_process(slapd);
+    in_a_process(slapd, 2);
 }
 
 static void model_sendmail(void **state)
 {
     (void)state;
-    in_a_process(sendmail);
+    in_a_process(sendmail, 1);
 }
 
 static void model_imapd(void **state)
 {
     (void)state;
-    in_a_process(imapd);
+    in_a_process(imapd, 1);
 }
 
 /* Nothing configured: loaded by a service that has nothing to do with us. */
@@ -347,7 +363,7 @@ static int inert(void)
 static void inert_where_not_configured(void **state)
 {
     (void)state;
-    in_a_process(inert);
+    in_a_process(inert, 0);
 }
 
 /* The store appears after the server has started. */
@@ -373,7 +389,7 @@ static int late(void)
 static void a_store_missing_at_start_is_tried_again(void **state)
 {
     (void)state;
-    in_a_process(late);
+    in_a_process(late, 1);
 }
 
 static int set_up(void **state)
@@ -385,12 +401,13 @@ static int set_up(void **state)
     }
     store_dir_make_for_group(&store, NOBODY, users, sizeof users / sizeof users[0]);
     host_use_store(&store);
-    return 0;
+    return watcher_start(store.path) ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
+    watcher_stop();
     store_dir_remove(&store);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "readers.h"
 #include "store_scene.h"
 
 /* --- forks --- */
@@ -131,40 +132,14 @@ static void a_fork_inside_a_read_transaction(void **state)
 
 /* --- who sees whose reader --- */
 
-struct readers {
-    pid_t pid;
-    bool found;
-};
-
-static int find_reader(const char *line, void *ctx)
-{
-    struct readers *readers = ctx;
-    int pid = 0;
-    char thread[32];
-    char txn[32];
-
-    /* A slot without a transaction shows "-" in the third column. */
-    if (sscanf(line, "%d %31s %31s", &pid, thread, txn) == 3 && pid == readers->pid &&
-        strcmp(txn, "-") != 0) {
-        readers->found = true;
-    }
-    return 0;
-}
-
 /* In a process of its own: is process `parent` in the table of active readers? */
 static void look_for_reader(void *ctx)
 {
     struct scene *scene = ctx;
-    struct readers readers = {scene->parent, false};
-    MDB_env *env;
+    bool known;
+    bool found = readers_has(scene->f->path, scene->parent, &known);
 
-    if (mdb_env_create(&env) != 0 ||
-        mdb_env_open(env, scene->f->path, MDB_NOSUBDIR | MDB_RDONLY, 0600) != 0 ||
-        mdb_reader_list(env, find_reader, &readers) < 0) {
-        _exit(2);
-    }
-    mdb_env_close(env);
-    _exit(readers.found ? 0 : 1);
+    _exit(!known ? 2 : found ? 0 : 1);
 }
 
 static enum auth_status check_reader(void *ctx, const struct record *record)
