@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a check finds, and whom it names. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "store/store_check.h"
 #include "store_scene.h"
+
+enum { STEP = SANITIZED ? 11 : 1 }; /* bits */
 
 struct findings {
     unsigned n;
@@ -96,32 +102,97 @@ static void name_of(struct fixture *f, const struct raw_row *row, struct identit
     raw_write(f, "users.1", row);
 }
 
-static void one_flipped_bit_and_it_names_the_user(void **state)
-{
-    struct fixture *f = *state;
+enum { RECORDS = 3, COPIES = 8 };
+
+/* A record as it lies in the file, mapped; the pages that are free have copies of it, too. */
+struct target {
     struct raw_row row;
     struct identity who;
+    uint8_t *at[COPIES];
+    size_t n;
+};
 
-    fill(state);
-    assert_true(raw_read(f, "users.1", 1, &row));
-    name_of(f, &row, &who);
-    /* Every bit of header, nonce and names; of what follows every 37th, they are all alike. */
-    for (size_t bit = 0; bit < row.n_value * 8; bit += bit < 100 * 8 ? 1 : 37) {
-        struct findings findings;
-        struct check_counts counts;
-        struct raw_row damaged = row;
+static void find_copies(struct target *target, uint8_t *file, size_t n)
+{
+    const struct raw_row *row = &target->row;
+    uint8_t *found = file;
 
-        damaged.value[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        raw_write(f, "users.1", &damaged);
-        assert_status(f, check(f, &findings, &counts), AUTH_OK);
-        assert_true(findings.n >= 1);
-        assert_int_equal(counts.sound, 2);
-        if (!findings.last.have_who || strcmp(findings.last.who.user, who.user) != 0 ||
-            strcmp(findings.last.who.realm, who.realm) != 0) {
-            print_error("bit %zu: %s@%s\n", bit, findings.last.who.user, findings.last.who.realm);
-            fail();
+    while ((found = memmem(found, n - (size_t)(found - file), row->value, row->n_value)) != NULL) {
+        assert_true(target->n < COPIES);
+        target->at[target->n++] = found;
+        found += row->n_value;
+    }
+    assert_true(target->n > 0);
+}
+
+static void flip(const struct target *target, size_t bit)
+{
+    for (size_t i = 0; i < target->n; i++) {
+        target->at[i][bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+}
+
+static enum auth_status sound_verdict(const struct identity *who)
+{
+    return strcmp(who->user, "grace.hopper") == 0 ? AUTH_DISABLED : AUTH_OK;
+}
+
+/* Whoever's record it is: he is not let in, check names him, and nobody else notices. */
+static void assert_refused_and_named(struct store *store, struct fixture *f,
+                                     const struct target *targets, size_t hit, size_t bit)
+{
+    struct findings findings = {0};
+    const struct check_observer observer = {found, at, &findings};
+    struct check_counts counts;
+
+    for (size_t i = 0; i < RECORDS; i++) {
+        const struct identity *who = &targets[i].who;
+        const enum auth_status verdict = fixture_verdict(store, who->user, who->realm);
+
+        if (i != hit ? verdict != sound_verdict(who)
+                     : verdict != AUTH_STORE_DAMAGED && verdict != AUTH_STORE_FOREIGN) {
+            fail_msg("bit %zu of %s: %s %s", bit, targets[hit].who.user, who->user,
+                     auth_status_text(verdict));
         }
     }
+    assert_int_equal(fixture_verdict(store, "nobody", "example.org"), AUTH_UNKNOWN_USER);
+    assert_status(f, store_check(store, &observer, &counts, &f->detail), AUTH_OK);
+    if (counts.sound != RECORDS - 1 || !findings.last.have_who ||
+        strcmp(findings.last.who.user, targets[hit].who.user) != 0 ||
+        strcmp(findings.last.who.realm, targets[hit].who.realm) != 0) {
+        fail_msg("bit %zu of %s: check names %s@%s", bit, targets[hit].who.user,
+                 findings.last.who.user, findings.last.who.realm);
+    }
+}
+
+/* Header, nonce, ciphertext and tag, in each record of a store. */
+static void every_flipped_bit_of_every_record(void **state)
+{
+    static struct target targets[RECORDS];
+    struct fixture *f = *state;
+    struct stat st;
+
+    fill(state);
+    for (unsigned i = 0; i < RECORDS; i++) {
+        assert_true(raw_read(f, "users.1", i, &targets[i].row));
+        name_of(f, &targets[i].row, &targets[i].who);
+    }
+    int fd = open(f->path, O_RDWR);
+    assert_int_equal(fstat(fd, &st), 0);
+    uint8_t *file = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    assert_true(file != MAP_FAILED);
+    struct store *store = fixture_open(f, false);
+    for (size_t i = 0; i < RECORDS; i++) {
+        find_copies(&targets[i], file, (size_t)st.st_size);
+        for (size_t bit = 0; bit < 8 * targets[i].row.n_value; bit += STEP) {
+            flip(&targets[i], bit);
+            assert_refused_and_named(store, f, targets, i, bit);
+            flip(&targets[i], bit);
+        }
+    }
+    store_close(store);
+    munmap(file, (size_t)st.st_size);
 }
 
 static void a_record_in_a_wrong_place_is_found(void **state)
@@ -215,7 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_is_found_in_a_sound_store, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(one_flipped_bit_and_it_names_the_user, fixture_setup,
+        cmocka_unit_test_setup_teardown(every_flipped_bit_of_every_record, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(a_record_in_a_wrong_place_is_found, fixture_setup,
                                         fixture_teardown),

@@ -29,7 +29,7 @@ static enum auth_status visit_nothing(void *ctx, const struct record *record)
     return AUTH_OK;
 }
 
-static void every_flipped_bit_of_a_record_is_refused(void **state)
+static void a_record_cut_short_is_refused(void **state)
 {
     struct fixture *f = *state;
     struct raw_row row;
@@ -40,17 +40,7 @@ static void every_flipped_bit_of_a_record_is_refused(void **state)
     fixture_add(store, "alice", "example.org", 1);
     store_close(store);
     assert_true(raw_read(f, "users.1", 0, &row));
-    for (size_t bit = 0; bit < 8 * row.n_value; bit += bit < 8u * SEAL_HEADER ? 1 : 13) {
-        flipped = row;
-        flipped.value[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        raw_write(f, "users.1", &flipped);
-        store = fixture_open(f, false);
-        enum auth_status status = fixture_verdict(store, "alice", "example.org");
-        assert_true(status == AUTH_STORE_DAMAGED || status == AUTH_STORE_FOREIGN);
-        assert_int_equal(fixture_verdict(store, "bob", "example.org"), AUTH_UNKNOWN_USER);
-        store_close(store);
-    }
-    for (size_t n = 0; n < row.n_value; n += 13) {
+    for (size_t n = 0; n < row.n_value; n++) {
         flipped = row;
         flipped.n_value = n;
         raw_write(f, "users.1", &flipped);
@@ -528,7 +518,7 @@ static void lengths_that_lead_out_of_a_page(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_flipped_bit_of_a_record_is_refused),
+        TEST(a_record_cut_short_is_refused),
         TEST(a_walk_goes_past_a_damaged_record),
         TEST(every_flipped_bit_of_the_description_is_refused),
         TEST(the_cached_description_is_not_trusted),
