@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <pthread.h>
+
 #include <cmocka.h>
 
 #include <sasl/saslplug.h>
@@ -25,6 +27,7 @@ static struct {
     const char *value;
 } options[MAX_OPTIONS];
 static char log_text[LOG_SIZE];
+static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER; /* servers have threads */
 
 void (*host_inside)(bool inside);
 
@@ -66,11 +69,12 @@ static int get_option(void *context, const char *plugin, const char *option, con
 
 static int keep_log(void *context, int level, const char *message)
 {
-    size_t n = strlen(log_text);
-
     (void)context;
     if (level <= SASL_LOG_WARN) {
+        pthread_mutex_lock(&log_mutex);
+        size_t n = strlen(log_text);
         snprintf(log_text + n, sizeof log_text - n, "%s\n", message);
+        pthread_mutex_unlock(&log_mutex);
     }
     return SASL_OK;
 }
