@@ -266,8 +266,6 @@ static int count(void *ctx)
     } else {
         counts->status = privilege_become_owner(errand->path, &counts->detail);
     }
-    /* A change of user took back what worker_start() had asked for. */
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (counts->status == AUTH_OK) {
         counts->status = AUTH_INTERNAL; /* as long as it lasts */
         enum auth_status status = count_accounts(&counting);

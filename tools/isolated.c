@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -145,8 +144,6 @@ static int run(void *ctx)
     buf_init(&text, text_max(errand->n));
     snprintf(path, sizeof path, "/proc/self/fd/%d", errand->copy);
     answer.status = privilege_become_nobody(&answer.detail);
-    /* A change of user took back what worker_start() had asked for. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (answer.status == AUTH_OK && !isolated_limit(RLIMIT_CPU, ISOLATED_PROCESSOR_SECONDS)) {
         answer.status = AUTH_UNAVAILABLE;
     }

@@ -109,15 +109,22 @@ uid_t privilege_owner(const char *store_path)
     return geteuid() == 0 && find_owner(store_path, &uid, &gid, &error) ? uid : NOBODY_ELSE;
 }
 
-/* For good: also root's way back is tried, and the one by way of root's terminal is closed. */
+/*
+ * For good: also root's way back is tried, and the one by way of root's terminal is closed. The
+ * kernel forgets with a change of user that this process was to end with its parent.
+ */
 static enum auth_status become(uid_t uid, gid_t gid, struct detail *detail)
 {
+    int end_with_parent = 0;
+
     terminal_filter_install();
+    (void)prctl(PR_GET_PDEATHSIG, &end_with_parent, 0, 0, 0);
     if (setgroups(1, &gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0 ||
         setuid(0) == 0) {
         return detail_set(detail, AUTH_STORE_DENIED, "cannot become uid %u, gid %u: %s",
                           (unsigned)uid, (unsigned)gid, strerror(errno));
     }
+    (void)prctl(PR_SET_PDEATHSIG, end_with_parent, 0, 0, 0);
     return AUTH_OK;
 }
 

@@ -95,7 +95,7 @@ class DiskTest(harness.PostfixCase):
             self.skipTest("sasldb has no key")
         with open(self.store.key, encoding="ascii") as file:
             lines = [line.split() for line in file if line.strip() and not line.startswith("#")]
-        self.assertEqual([len(line) for line in lines], [3], "lines of: id store-id key")
+        self.assertEqual([len(line) for line in lines], [4], "lines of: id store-id key time")
         key = base64.b64decode(lines[0][2], validate=True)
         self.assertEqual(len(key), 32)
         self.check({"key": key})

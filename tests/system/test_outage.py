@@ -193,7 +193,7 @@ class OutageTest(harness.PostfixCase):
         """The right id and store id, but other random bytes."""
         with open(self.store.key, encoding="ascii") as file:
             words = file.read().split()
-        words[-1] = base64.b64encode(secrets.token_bytes(32)).decode()
+        words[2] = base64.b64encode(secrets.token_bytes(32)).decode()
         self.check(self.store.key, self.replace_by((" ".join(words) + "\n").encode()), "key")
 
     def test_key_damaged(self):

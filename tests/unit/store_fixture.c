@@ -279,6 +279,17 @@ uint8_t *read_file(const char *path, size_t *ret_n)
     return p;
 }
 
+const uint8_t *first_key(const uint8_t *file, size_t n)
+{
+    struct slice rest = slice_of(file, n);
+    struct slice word;
+
+    /* "id store-id key time" */
+    assert_true(slice_take_until(&rest, ' ', &word) && slice_take_until(&rest, ' ', &word));
+    assert_true(rest.n >= KEY_BASE64);
+    return rest.p;
+}
+
 void write_file(const char *path, const void *p, size_t n, mode_t mode)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);

@@ -85,6 +85,10 @@ void assert_mode(const char *path, mode_t mode);
 
 /* A whole file in a malloc'ed block. */
 uint8_t *read_file(const char *path, size_t *ret_n);
+/* The key of the first line of a key file, KEY_BASE64 characters; the test fails without one. */
+enum { KEY_BASE64 = 44 };
+const uint8_t *first_key(const uint8_t *file, size_t n);
+
 void write_file(const char *path, const void *p, size_t n, mode_t mode);
 
 /* Runs body in a child and returns its exit status; 255 if it did not exit. */

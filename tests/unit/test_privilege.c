@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who a tool becomes that root has started on a store. */
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -73,10 +75,15 @@ static void become(void *ctx)
 {
     const struct trial *trial = ctx;
     const uid_t wanted = (uid_t)trial->files->becomes;
+    int end_with_parent = 0;
+
+    /* It goes on ending with its parent, as worker_start() has asked for. */
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     enum auth_status status = privilege_become_owner(trial->f->path, &trial->f->detail);
 
-    if (status != AUTH_OK || geteuid() != wanted || getuid() != wanted ||
-        (wanted != 0 && getegid() != NOBODY)) {
+    (void)prctl(PR_GET_PDEATHSIG, &end_with_parent);
+    if (status != AUTH_OK || end_with_parent != SIGTERM || geteuid() != wanted ||
+        getuid() != wanted || (wanted != 0 && getegid() != NOBODY)) {
         print_error("%s: %s, uid %u\n", trial->files->what, detail_text(&trial->f->detail, status),
                     (unsigned)geteuid());
         _exit(1);

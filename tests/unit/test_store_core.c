@@ -17,7 +17,7 @@
 #include "store/keyring.h"
 #include "store_scene.h"
 
-enum { RAW = 32, BASE64 = 44, LOOKUPS = 20 };
+enum { RAW = 32, LOOKUPS = 20 };
 
 static const char mark[] = "this text is in every core file of this program";
 
@@ -80,7 +80,7 @@ static const char *key_part_in(const uint8_t *core, size_t n, const struct key *
 {
     return memmem(core, n, raw, RAW) != NULL                      ? "the raw key"
            : memmem(core, n, raw, RAW / 2) != NULL                ? "half of the raw key"
-           : memmem(core, n, text, BASE64 - 4) != NULL            ? "the key file's text"
+           : memmem(core, n, text, KEY_BASE64 - 4) != NULL        ? "the key file's text"
            : memmem(core, n, key->seal, sizeof key->seal) != NULL ? "the seal key"
            : memmem(core, n, key->name, sizeof key->name) != NULL ? "the name key"
                                                                   : NULL;
@@ -113,16 +113,15 @@ static void a_core_file_holds_no_key(void **state)
         skip();
     }
     uint8_t *text = read_file(scene.f->key, &n_text);
-    const uint8_t *base64 = memrchr(text, ' ', n_text);
-    assert_non_null(base64);
-    assert_int_equal(crypto_base64_take(slice_of(base64 + 1, BASE64), raw, sizeof raw, &n_raw),
+    const uint8_t *base64 = first_key(text, n_text);
+    assert_int_equal(crypto_base64_take(slice_of(base64, KEY_BASE64), raw, sizeof raw, &n_raw),
                      AUTH_OK);
     assert_int_equal(n_raw, RAW);
     assert_int_equal(keyring_load(scene.f->key, (gid_t)-1, &ring, NULL), AUTH_OK);
     const struct key *key = keyring_find(ring, info.store_id, info.key_id);
     assert_non_null(key);
     assert_non_null(memmem(core, n, mark, sizeof mark));
-    const char *found = key_part_in(core, n, key, raw, base64 + 1);
+    const char *found = key_part_in(core, n, key, raw, base64);
     if (found != NULL) {
         print_error("the core file of %zu bytes holds %s\n", n, found);
         fail();
@@ -133,7 +132,7 @@ static void a_core_file_holds_no_key(void **state)
     assert_non_null(with_key);
     memcpy(with_key, core, n);
     memcpy(with_key + n, key->seal, sizeof key->seal);
-    assert_non_null(key_part_in(with_key, n + sizeof key->seal, key, raw, base64 + 1));
+    assert_non_null(key_part_in(with_key, n + sizeof key->seal, key, raw, base64));
     free(with_key);
     free(core);
     free(text);

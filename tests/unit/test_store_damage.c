@@ -356,7 +356,8 @@ static void a_foreign_key_opens_and_writes_nothing(void **state)
     assert_key_refused(f, "not in");
     /* The right store and number, another key. */
     char forged[256];
-    (void)snprintf(forged, sizeof forged, "%.34s %s", right, strrchr(wrong, ' ') + 1);
+    (void)snprintf(forged, sizeof forged, "%.34s %.*s\n", right, KEY_BASE64,
+                   first_key((const uint8_t *)wrong, n_other));
     write_file(f->key, forged, strlen(forged), 0600);
     assert_key_refused(f, "another key has that number");
     /* The right key under another number. */
