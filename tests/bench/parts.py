@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the bench measures beside single exchanges: many accounts, memory, imports, smtpd."""
 
+import concurrent.futures
 import json
 import os
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
@@ -16,6 +18,7 @@ SIZES = [1_000, 100_000, 1_000_000]
 LONG_SIZE = 10_000_000
 READY = 1_000_000  # accounts of the import with verifiers
 PASSWORDS = 6_000
+PASSWORD_ROUNDS = 3
 SESSIONS = 100
 SMTPD_ROUNDS = 9
 
@@ -47,6 +50,10 @@ class Store:
         return subprocess.run(self.base + list(arguments), check=True, capture_output=True,
                               text=True, **keywords).stdout
 
+    def remove(self):
+        for suffix in ("", "-lock", ".key"):
+            os.unlink(self.path + suffix)
+
     def line(self, form):
         """The first account's line of an export, to be followed by others like it."""
         lines = self.run("export", "--format", form, "--with-secrets",
@@ -54,19 +61,21 @@ class Store:
         return next(line for line in lines if "u0" in line)
 
     def fill(self, form, line, first, last, *options):
-        """Imports u<first> .. u<last-1>; seconds of wall clock and of all processors."""
-        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        with subprocess.Popen(self.base + ["import", *options, "--format", form, "-"], text=True,
-                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        """Imports u<first> .. u<last-1>; seconds of wall clock and of all processors.
+
+        From a file that is on the disk already: who makes the lines takes a tenth of the time.
+        """
+        with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(self.path)) as file:
             head, tail = line.split("u0", 1)
             for at in range(first, last, 1000):
-                process.stdin.write("".join(f"{head}u{i}{tail}\n"
-                                            for i in range(at, min(last, at + 1000))))
-            process.stdin.close()
-            if process.wait() != 0:
-                sys.exit("an import failed")
+                file.write("".join(f"{head}u{i}{tail}\n" for i in range(at, min(last, at + 1000))))
+            file.flush()
+            os.fsync(file.fileno())
+            before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+            self.run("import", *options, "--format", form, file.name)
+            seconds = time.monotonic() - start
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return {"accounts": last - first, "seconds": time.monotonic() - start,
+        return {"accounts": last - first, "seconds": seconds,
                 "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
 
 
@@ -119,6 +128,27 @@ def memory(args, sets):
     return result
 
 
+def derivation(args, sets):
+    """Microseconds of one PBKDF2 while all processors are at one, as they are in an import."""
+
+    def one(_):
+        return bench_server(args, "pbkdf2-sha-256", 200, 10000, sets.ours, {})["middle_us"]
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return statistics.mean(pool.map(one, range(os.cpu_count())))
+
+
+def passwords(args, sets, settings):
+    """An import of passwords; what it spends in PBKDF2 is told from one before and one after it."""
+    store = Store(args, os.path.join(sets.work, "passwords.mdb"), *settings)
+    before = derivation(args, sets)
+    row = store.fill("tsv", f"u0\t{REALM}\tpw", 1, PASSWORDS)
+    each = (before + derivation(args, sets)) / 2
+    row["pbkdf2_share"] = row["accounts"] * each / 1e6 / (os.cpu_count() * row["seconds"])
+    store.remove()
+    return row
+
+
 def imports(args, sets):
     result = {}
     scram = ("--verifiers", "scram-sha-256")
@@ -130,17 +160,12 @@ def imports(args, sets):
         ("jsonl, SCRAM-SHA-256, --replace", "jsonl", scram, ("--replace",)),
         ("dovecot, SCRAM-SHA-256, --replace", "dovecot", scram, ("--replace",)),
     ):
-        path = os.path.join(sets.work, "import.mdb")
-        store = Store(args, path, *settings)
+        store = Store(args, os.path.join(sets.work, "import.mdb"), *settings)
         result[name] = store.fill(form, store.line(form), 0 if options else 1, READY, *options)
-        for suffix in ("", "-lock", ".key"):
-            os.unlink(path + suffix)
-    derive = bench_server(args, "pbkdf2-sha-256", 100, 10000, sets.ours, {})["middle_us"]
-    store = Store(args, os.path.join(sets.work, "import-passwords.mdb"),
-                  "--verifiers", "scram-sha-256")
-    row = store.fill("tsv", f"u0\t{REALM}\tpw", 1, PASSWORDS)
-    row["pbkdf2_share"] = PASSWORDS * derive / 1e6 / (os.cpu_count() * row["seconds"])
-    result["passwords, SCRAM-SHA-256"] = row
+        store.remove()
+    rows = sorted((passwords(args, sets, scram) for _ in range(PASSWORD_ROUNDS)),
+                  key=lambda row: row["pbkdf2_share"])
+    result["passwords, SCRAM-SHA-256"] = rows[len(rows) // 2]
     return result
 
 
