@@ -20,14 +20,14 @@ static const struct option longs[] = {{"prepare", no_argument, NULL, OPTION_PREP
 static const char usage[] =
     "Usage: sasl-lmdb rekey [OPTION]...\n"
     "Makes a new key and seals all accounts again under it. Servers go on: those that can\n"
-    "read the key file read it again, and for those that cannot (a jail) the accounts are kept\n"
-    "under the old key too, until that is retired; before that there is no other new key. Can\n"
-    "be run again after being killed.\n"
+    "read the key file read it again, and for those that cannot (Postfix, in a jail or not) the\n"
+    "accounts are kept under the old key too, until that is retired; before that there is no\n"
+    "other new key. Can be run again after being killed.\n"
     "\n"
     "      --prepare            only add the new key to the key file\n"
     "      --retire             end the use of the old key: remove it from the key file, and\n"
-    "                           the accounts kept under it. Restart servers in jails before\n"
-    "                           (Postfix: \"postfix reload\"); they answer 454 otherwise\n"
+    "                           the accounts kept under it. \"postfix reload\" before, as with\n"
+    "                           any server that cannot read the key file: 454 otherwise\n"
     "      --retire-now         make a new key and retire the old one at once: for a key that\n"
     "                           others may have\n"
     "      --json               what was done as JSON\n"
@@ -139,8 +139,8 @@ static enum auth_status retire(struct rekey *rekey)
              "The keys before key %" PRIu32 " are retired. Backups made under them can no longer "
              "be restored\nwithout a copy of their key: make a new one now (\"sasl-lmdb "
              "backup\").\n"
-             "Servers in jails that opened the store before answer 454 until they are restarted\n"
-             "(Postfix: \"postfix reload\").\n",
+             "Servers that opened the store before and cannot read the key file again answer 454\n"
+             "until they are restarted (Postfix, in a jail or not: \"postfix reload\").\n",
              state->active);
     } else {
         tell(rekey,

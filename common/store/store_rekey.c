@@ -85,8 +85,9 @@ enum auth_status store_rekey_check(const struct store_key_state *state, struct d
     return state->previous == 0
                ? AUTH_OK
                : detail_set(detail, AUTH_NOT_ALLOWED,
-                            "servers that know only key %u are still served: restart those in "
-                            "jails (\"postfix reload\"), then run \"sasl-lmdb rekey --retire\"",
+                            "servers that know only key %u are still served: restart those that "
+                            "cannot read the key file (\"postfix reload\"), then run \"sasl-lmdb "
+                            "rekey --retire\"",
                             (unsigned)state->previous);
 }
 

@@ -317,8 +317,8 @@ class Messages(toolkit.ToolTest):
         status, out, said = self.told("rekey", "--retire-now")
         self.assertEqual((status, said), (0, ""))
         self.assertTrue(out.endswith(
-            "Servers in jails that opened the store before answer 454 until they are restarted\n"
-            "(Postfix: \"postfix reload\").\n"), out)
+            "Servers that opened the store before and cannot read the key file again answer 454\n"
+            "until they are restarted (Postfix, in a jail or not: \"postfix reload\").\n"), out)
 
     def test_a_damaged_record(self):
         good = toolkit.contents(self.path("u"))
