@@ -143,7 +143,7 @@ class BadInput(toolkit.ToolTest):
             b"\n",
             b"# nothing but a comment\n",
             b"hello\n",
-            good[:-10],
+            good[:-20],  # into the key: before the time it was made
             good.replace(b"=", b"!"),
             b" ".join([b"0", *words[1:]]) + b"\n",
             b" ".join([b"-1", *words[1:]]) + b"\n",
