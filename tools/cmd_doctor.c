@@ -99,6 +99,20 @@ static void check_default_store(struct doctor *d)
     }
 }
 
+/* The units of systemd that are known of; below a root none is. */
+static const char *restart_command(struct doctor *d)
+{
+    const char *command = "";
+    for (const struct application *a = d->applications; a != NULL; a = a->next) {
+        if (a->server != SERVER_OTHER && !settings_list_has(command, a->unit) &&
+            *d->files.root == '\0') {
+            command = arena_format(&d->arena, "%s %s",
+                                   *command == '\0' ? "systemctl restart" : command, a->unit);
+        }
+    }
+    return command;
+}
+
 static int examine(struct doctor *d)
 {
     d->report.arena = &d->arena;
@@ -119,6 +133,7 @@ static int examine(struct doctor *d)
     }
     doctor_check_leftovers(d);
     doctor_check_fail2ban(d);
+    d->report.restart = restart_command(d);
     if (d->arena.lost) {
         tool_report(d->tool, AUTH_NO_MEMORY, NULL, "report");
     }

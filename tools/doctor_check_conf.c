@@ -299,8 +299,9 @@ static void check_saslauthd_mechanisms(struct doctor *d, const struct applicatio
 static void check_saslauthd_realm(struct doctor *d, const struct application *a)
 {
     static const char *const names[] = {"saslauthd", NULL};
-    bool realms = *postfix_get(&d->postfix, NULL, "smtpd_sasl_local_domain") != '\0' ||
-                  settings_first(&a->conf, "virtdomains") != NULL ||
+    const char *domain =
+        d->have_postfix ? postfix_get(&d->postfix, NULL, "smtpd_sasl_local_domain") : "";
+    bool realms = *domain != '\0' || settings_first(&a->conf, "virtdomains") != NULL ||
                   settings_first(&a->conf, "loginrealms") != NULL;
     for (const struct process *p = processes_find(&d->files, &d->arena, names); realms && p != NULL;
          p = p->next) {

@@ -393,7 +393,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_LOCK_MISSING] = {"lock-missing", DOCTOR_ERROR,
     "the lock file %1 is not there, and a server does not make it: every login gets \"try again "
     "later\"",
-    "sasl-lmdb -f %2 -k %3 enable USER"},
+    "sasl-lmdb -f %2 -k %3 import --format tsv /dev/null"},
 [DOCTOR_DATA_UNREACHABLE] = {"data-unreachable", DOCTOR_ERROR,
     "%1 runs as user %2, who cannot read the store %3: %4 stands in the way (mode %5)",
     "%r6"},

@@ -115,7 +115,9 @@ static enum auth_status print_json(const struct doctor_report *report, const str
         }
     }
     bool good = report->counts[DOCTOR_ERROR] + report->counts[DOCTOR_WARNING] == 0;
-    json_t *root = json_pack("{s:o, s:o}", "looked_at", looked_at, "findings", findings);
+    const char *restart = good || report->restart == NULL ? "" : report->restart;
+    json_t *root = json_pack("{s:o, s:o, s:s}", "looked_at", looked_at, "findings", findings,
+                             "restart", restart);
     if (!ok) {
         json_decref(root);
         root = NULL;
@@ -138,6 +140,21 @@ static bool print_finding(const struct finding *finding)
     return ok;
 }
 
+/* And what is to be done when all is mended; for notes alone nobody has to be interrupted. */
+static void print_count(const struct doctor_report *report)
+{
+    const unsigned *n = report->counts;
+    if (n[DOCTOR_ERROR] + n[DOCTOR_WARNING] == 0) {
+        puts("nothing is wrong");
+        return;
+    }
+    printf("%u error%s, %u warning%s\n", n[DOCTOR_ERROR], tool_plural(n[DOCTOR_ERROR]),
+           n[DOCTOR_WARNING], tool_plural(n[DOCTOR_WARNING]));
+    if (report->restart != NULL && *report->restart != '\0') {
+        printf("once it is mended: %s\n", report->restart);
+    }
+}
+
 static bool print_text(const struct doctor_report *report)
 {
     bool ok = true;
@@ -154,13 +171,7 @@ static bool print_text(const struct doctor_report *report)
             }
         }
     }
-    const unsigned *n = report->counts;
-    if (n[DOCTOR_ERROR] + n[DOCTOR_WARNING] == 0) {
-        puts("nothing is wrong");
-    } else {
-        printf("%u error%s, %u warning%s\n", n[DOCTOR_ERROR], tool_plural(n[DOCTOR_ERROR]),
-               n[DOCTOR_WARNING], tool_plural(n[DOCTOR_WARNING]));
-    }
+    print_count(report);
     return ok;
 }
 

@@ -22,7 +22,8 @@ import throwaway
 import workdir
 from package import (
     KEY, LOCK, MECHANISMS, NAME, PASSWORD, STOCK_PACKAGE, STORE, PackageCase, content,
-    diversions, mechanisms, must, newer, pack_again, picture, repack, run, state_of)
+    diversions, forget_the_machines_own, mechanisms, must, newer, pack_again, picture, repack, run,
+    state_of)
 # unittest looks for test cases among the names of this file.
 from package_broken import Failing, FailingLater, Killed  # noqa: F401
 from postfix import HOSTNAME, Postfix
@@ -283,21 +284,6 @@ def build():
     output = run(CMAKE, "--build", BUILD, "--target", "package")
     if output.returncode != 0:
         sys.exit(output.stdout)
-
-
-def forget_the_machines_own():
-    """The root is a copy of a machine that may have what we install already."""
-    if state_of():
-        must("dpkg", "--purge", NAME)
-    for directory in ("/var/lib/sasl-lmdb", "/etc/sasl-lmdb"):
-        shutil.rmtree(directory, ignore_errors=True)
-    if run("getent", "passwd", NAME).returncode == 0:
-        must("userdel", NAME)
-    if run("getent", "group", NAME).returncode == 0:
-        must("groupdel", NAME)
-    # The index of manual pages takes longer than all the rest.
-    if os.path.exists("/var/lib/man-db/auto-update"):
-        os.unlink("/var/lib/man-db/auto-update")
 
 
 if __name__ == "__main__":
