@@ -39,7 +39,7 @@ void doctor_check_realm(struct doctor *d, const struct application *a, const cha
                    doctor_command(&d->arena, "postconf -c %1 -e smtpd_sasl_local_domain=%2",
                                   d->postfix_at, name, NULL),
                    NULL);
-    } else if (here < counts->accounts - here && here < largest->accounts) {
+    } else if (here < largest->accounts) {
         doctor_say(d, DOCTOR_REALM_FEW, a->label, realm, arena_number(&d->arena, here),
                    arena_number(&d->arena, counts->accounts), a->store_path,
                    arena_number(&d->arena, largest->accounts), name, NULL);

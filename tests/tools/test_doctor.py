@@ -364,6 +364,14 @@ def _(site):
     site.verifiers = "default"
 
 
+@case("auth-without-tls")
+def _(site):
+    # Offered where it should not be, but offered.
+    site.main.update(smtpd_tls_auth_only="no", smtpd_sasl_security_options="noanonymous",
+                     smtpd_sasl_tls_security_options="noplaintext")
+    site.services["submission"]["smtpd_tls_security_level"] = "may"
+
+
 @case("mech-filter")
 def _(site):
     site.main["smtpd_sasl_mechanism_filter"] = "!external, cram-md5"
