@@ -159,15 +159,18 @@ class Privilege(toolkit.ToolTest):
         ) as process:
             deadline = time.monotonic() + SECONDS
             mapped = False
-            while process.poll() is None and not mapped and time.monotonic() < deadline:
-                mapped = self.store.lock.encode() in toolkit.contents(f"/proc/{process.pid}/maps")
-            if mapped:
-                self.assertEqual(status_of(process.pid, "Uid"), [str(NOBODY)] * 4)
-                self.assertEqual(status_of(process.pid, "Gid"), [str(NOBODY)] * 4)
-                self.assertEqual(status_of(process.pid, "CapEff"), ["0" * 16])
-                self.assertIsNone(process.poll())
-            process.kill()
-            said = process.communicate()
+            try:
+                while process.poll() is None and not mapped and time.monotonic() < deadline:
+                    maps = toolkit.contents(f"/proc/{process.pid}/maps")
+                    mapped = self.store.lock.encode() in maps
+                if mapped:
+                    self.assertEqual(status_of(process.pid, "Uid"), [str(NOBODY)] * 4)
+                    self.assertEqual(status_of(process.pid, "Gid"), [str(NOBODY)] * 4)
+                    self.assertEqual(status_of(process.pid, "CapEff"), ["0" * 16])
+                    self.assertIsNone(process.poll())
+            finally:
+                process.kill()
+                said = process.communicate()
             self.assertTrue(mapped, (process.returncode, said))
 
     def test_whoever_maps_the_lock_file_is_not_root(self):
