@@ -49,6 +49,17 @@ void tally_put(struct buf *b, const struct tally *tally, bool all)
     }
 }
 
+json_t *tally_names(unsigned kinds)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < TALLY_ROWS; i++) {
+        if ((kinds & rows[i].kinds) != 0) {
+            json_array_append_new(names, json_string(rows[i].name));
+        }
+    }
+    return names;
+}
+
 json_t *tally_json(const struct tally *tally)
 {
     json_t *object = json_object();

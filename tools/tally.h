@@ -27,6 +27,9 @@ void tally_add(struct tally *tally, unsigned kinds);
  */
 bool tally_add_lost(struct tally *tally, unsigned before, unsigned after);
 
+/* The names of the mechanisms that verifiers of these kinds serve; the caller owns the array. */
+json_t *tally_names(unsigned kinds);
+
 /* "PLAIN 3, LOGIN 3, SCRAM-SHA-256 2": mechanisms of no account are there with 0 if `all`. */
 void tally_put(struct buf *b, const struct tally *tally, bool all);
 

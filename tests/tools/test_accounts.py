@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """list, show, verify, enable and disable on accounts that are there."""
 
+import hashlib
 import json
 import re
 import socket
@@ -150,12 +151,50 @@ class Accounts(toolkit.ToolTest):
         self.set_password(self.store, "bob@b.example", b"new")
         self.assertIs(self.store.accounts()["bob@b.example"]["disabled"], True)
 
-    def test_without_scram_verify_has_nothing_to_check(self):
-        store = self.new_store("--verifiers", "cram-md5", name="cram.mdb", key="cram.key")
-        self.set_password(store, "a@example.org", b"secret")
-        result = store.tool("verify", "a@example.org", stdin=b"secret\n")
-        self.assertEqual(result.status, 1, result)
-        self.assertIn(b"no verifier", result.out)
+    def test_verify_without_scram(self):
+        """What such an account lets in by, and nothing of a verifier that is not there."""
+        name = "Grüße@example.org"
+        password = "gehe\u00efm".encode()
+        for kinds, only in (
+            ("cram-md5", ["CRAM-MD5"]),
+            ("digest-md5", ["DIGEST-MD5"]),
+            ("checkpass", ["sasl_checkpass"]),
+            ("cram-md5,digest-md5,checkpass", ["CRAM-MD5", "DIGEST-MD5", "sasl_checkpass"]),
+        ):
+            with self.subTest(kinds):
+                store = self.new_store("--verifiers", kinds, "--digest-realm", "x.example",
+                                       name=f"{kinds}.mdb", key=f"{kinds}.key")
+                self.set_password(store, name, password)
+                result = store.tool("verify", name, stdin=password + b"\n")
+                self.assertEqual((result.status, result.err), (0, b""), result)
+                self.assertEqual(result.out.decode(), f"{name}: yes, by {', '.join(only)} only; a "
+                                 "new password (saslpasswd-lmdb) lets in by the others\n")
+                result = store.tool("verify", "--json", name, stdin=password + b"\n")
+                self.assertEqual(json.loads(result.out)["only"], only)
+                for wrong in (b"x", b"", b"\xff", b"a\0b", b"p" * 1024):
+                    result = store.tool("verify", name, stdin=wrong + b"\n")
+                    self.assertEqual((result.status, result.out.decode()),
+                                     (1, f"{name}: no: wrong password\n"), (wrong, result))
+                self.assertEqual(store.tool("disable", name).status, 0)
+                result = store.tool("verify", name, stdin=password + b"\n")
+                self.assertEqual(result.status, 1)
+                self.assertIn(b"the password is right", result.out)
+
+    def test_verify_what_was_imported(self):
+        """One secret as another server keeps it."""
+        ha1 = hashlib.md5(b"a:r.example:secret").hexdigest()
+        crypt = toolkit.run(["openssl", "passwd", "-6", "-stdin"], b"secret").out.decode().strip()
+        store = self.new_store(name="i.mdb", key="i.key")
+        text = f"a@r.example:{{DIGEST-MD5}}{ha1}\nb@r.example:{{CRYPT}}{crypt}\n"
+        result = store.tool("import", "--format", "dovecot", "-", stdin=text.encode())
+        self.assertEqual(result.status, 0, result)
+        for name, only in (("a@r.example", "DIGEST-MD5"), ("b@r.example", "PLAIN, LOGIN")):
+            result = store.tool("verify", name, stdin=b"secret\n")
+            self.assertEqual(result.status, 0, result)
+            self.assertIn(f"yes, by {only} only".encode(), result.out)
+            result = store.tool("verify", name, stdin=b"Secret\n")
+            self.assertEqual((result.status, result.out.decode()),
+                             (1, f"{name}: no: wrong password\n"), result)
 
 
 if __name__ == "__main__":
