@@ -266,6 +266,11 @@ static enum auth_status judge(const struct import *import)
     return AUTH_OK;
 }
 
+static bool is_interrupted(void)
+{
+    return interrupt_signal != 0;
+}
+
 /* Loads a new generation and makes it the active one, or leaves everything as it was. */
 static enum auth_status replace(struct import *import)
 {
@@ -275,10 +280,11 @@ static enum auth_status replace(struct import *import)
     if (status != AUTH_OK) {
         return tool_report_store(import->tool, status, &detail);
     }
+    store_build_stop_if(import->build, is_interrupted);
     status = import_load(import);
     if (status == AUTH_OK) {
         status = store_build_settle(import->build, &detail);
-        if (status != AUTH_OK) {
+        if (status != AUTH_OK && !is_interrupted()) {
             tool_report(import->tool, status, &detail, "%s", import->tool->store_path);
         }
     }

@@ -137,15 +137,23 @@ static enum auth_status sweep_run(struct kv_txn *txn, void *ctx)
     return status == AUTH_OK && empty ? kv_drop_table(txn, name) : status;
 }
 
-enum auth_status store_sweep(struct store *store, struct detail *detail)
+/* stopped: NULL, or whether to leave what is left to the next writer. */
+static enum auth_status sweep_until(struct store *store, bool (*stopped)(void),
+                                    struct detail *detail)
 {
     struct sweep sweep = {.store = store};
     enum auth_status status = kv_read(store->kv, look_run, &sweep, detail);
 
     while (status == AUTH_OK && sweep.more) {
         status = kv_write(store->kv, KV_ALONE, sweep_run, &sweep, detail);
+        sweep.more = sweep.more && (stopped == NULL || !stopped());
     }
     return status;
+}
+
+enum auth_status store_sweep(struct store *store, struct detail *detail)
+{
+    return sweep_until(store, NULL, detail);
 }
 
 struct begin {
@@ -255,7 +263,7 @@ enum auth_status store_job_end(struct store_build *build, struct detail *detail)
     }
     kv_disclaim(build->store->kv);
     build->begun = false;
-    return store_sweep(build->store, detail);
+    return sweep_until(build->store, build->stopped, detail);
 }
 
 static void build_free(struct store_build *build)
@@ -281,6 +289,11 @@ enum auth_status store_build_begin(struct store *store, struct store_build **ret
         store_build_abandon(build);
     }
     return status;
+}
+
+void store_build_stop_if(struct store_build *build, bool (*stopped)(void))
+{
+    build->stopped = stopped;
 }
 
 /* Exchanges the counts of the active accounts for those of the new ones. */
@@ -367,7 +380,9 @@ enum auth_status store_build_settle(struct store_build *build, struct detail *de
     for (size_t at = 0; status == AUTH_OK && at < all; at += add.n) {
         add.items = items + at;
         add.n = all - at < ADD_BATCH ? all - at : ADD_BATCH;
-        status = kv_write(build->store->kv, KV_SHARED, add_run, &add, detail);
+        status = build->stopped != NULL && build->stopped()
+                     ? AUTH_UNAVAILABLE
+                     : kv_write(build->store->kv, KV_SHARED, add_run, &add, detail);
         if (status == AUTH_OK) {
             add.seals = 0;
             build->n_classes = add.n_classes;

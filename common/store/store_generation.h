@@ -27,6 +27,13 @@ MUST_USE enum auth_status store_build_begin(struct store *store, struct store_bu
                                             struct detail *detail);
 
 /*
+ * Whether the build is to be ended soon: asked, in the thread that writes, before each 16384
+ * accounts. True makes what writes return AUTH_UNAVAILABLE, so that the build can only be
+ * abandoned; and of what is to be swept away the next writer gets what is left after 10000.
+ */
+void store_build_stop_if(struct store_build *build, bool (*stopped)(void));
+
+/*
  * Adds accounts; a name that came before is replaced. As store_write_batch(), but of the active
  * accounts nothing is taken over: what a record does not say is lost. sealed: what is ready of each
  * record, or NULL. All or nothing of one call.

@@ -22,8 +22,9 @@ struct store_build {
     const struct key *key; /* of the new generation */
     uint32_t from_key_id;  /* JOB_REKEY: the key that was active when this was decided on */
     bool begun;
-    struct gather gather; /* added, but not in the table yet */
-    unsigned n_classes;   /* of the accounts in it */
+    bool (*stopped)(void); /* NULL: never */
+    struct gather gather;  /* added, but not in the table yet */
+    unsigned n_classes;    /* of the accounts in it */
     struct store_class classes[META_MAX_CLASSES];
     bool have_heritage;
     struct store_heritage heritage;

@@ -113,6 +113,45 @@ static void nothing_of_an_abandoned_build_stays(void **state)
     assert_false(raw_read(scene.f, "meta", 1, &row)); /* the description alone */
 }
 
+static unsigned answers_no; /* so often, before it says yes for good */
+
+static bool stopped(void)
+{
+    return answers_no == 0 || answers_no-- == 0;
+}
+
+/* What is gathered is written, and cleared away, in parts, and whoever is asked to end it does. */
+static void a_build_that_is_stopped(void **state)
+{
+    enum { MANY = 20000, PART = 16384, CLEARED = 10000, AT_ONCE = 500 };
+    struct scene scene = scene_begin(state, true);
+    struct store_build *build = begin(scene.f, scene.store);
+    char prefix[16];
+
+    for (unsigned i = 0; i < MANY / AT_ONCE; i++) {
+        (void)snprintf(prefix, sizeof prefix, "n%u-", i);
+        add(scene.f, build, prefix, AT_ONCE, 3);
+    }
+    answers_no = 1;
+    store_build_stop_if(build, stopped);
+    assert_status(scene.f, store_build_settle(build, &scene.f->detail), AUTH_UNAVAILABLE);
+    assert_int_equal(store_build_accounts(build), PART);
+    store_build_abandon(build);
+    expect(&scene, "alice", AUTH_OK);
+    expect(&scene, "n1-1", AUTH_UNKNOWN_USER);
+    assert_sound(scene.f, scene.store, 1);
+    scene_end(&scene);
+    struct raw_row row;
+    assert_true(raw_read(scene.f, "users.2", PART - CLEARED - 1, &row));
+    assert_false(raw_read(scene.f, "users.2", PART - CLEARED, &row));
+    /* The rest is the next writer's. */
+    struct store *store = fixture_open(scene.f, true);
+    assert_status(scene.f, store_sweep(store, &scene.f->detail), AUTH_OK);
+    assert_status(scene.f, store_build_finish(begin(scene.f, store), &scene.f->detail), AUTH_OK);
+    assert_sound(scene.f, store, 0);
+    store_close(store);
+}
+
 static void an_empty_generation_is_one(void **state)
 {
     struct scene scene = scene_begin(state, true);
@@ -355,6 +394,7 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(nothing_of_an_abandoned_build_stays, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_build_that_is_stopped, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(an_empty_generation_is_one, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(the_later_of_two_names_counts, fixture_setup,
