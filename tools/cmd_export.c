@@ -11,6 +11,7 @@
 
 #include "base/crypto.h"
 #include "export.h"
+#include "interrupt.h"
 #include "json_result.h"
 #include "names.h"
 #include "progress.h"
@@ -94,6 +95,9 @@ static enum auth_status put(void *ctx, const struct record *record)
     unsigned held = verifier_kinds(&record->verifiers);
     unsigned kinds = held & export->kinds;
 
+    if (interrupt_signal != 0) {
+        return AUTH_UNAVAILABLE;
+    }
     if (!exporting->format->carries_state) {
         bool usable = record_verdict(record, export->now) == AUTH_OK;
         export->withheld += !usable && kinds != 0;
@@ -199,6 +203,10 @@ static enum auth_status write_accounts(struct exporting *exporting, struct store
         exporting->format->end(export);
     }
     progress_clear(&exporting->progress);
+    if (interrupt_signal != 0) {
+        tool_say(export->tool, "interrupted by signal %d", (int)interrupt_signal);
+        return AUTH_UNAVAILABLE;
+    }
     if (export->out == stdout && !tool_flush(export->tool)) {
         return AUTH_UNAVAILABLE;
     }
@@ -320,6 +328,7 @@ static int export_accounts(const struct tool *tool, const struct request *reques
     setvbuf(exporting.export.out, buffer, _IOFBF, sizeof buffer);
     status = tool_open_store(tool, false, &store);
     if (status == AUTH_OK) {
+        interrupt_catch();
         progress_init(&exporting.progress, "accounts written");
         status = write_accounts(&exporting, store, request, who);
         store_close(store);

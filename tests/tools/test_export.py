@@ -7,8 +7,10 @@ import hmac
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import stat
+import subprocess
 import unittest
 
 import toolkit
@@ -73,6 +75,29 @@ class Jsonl(ExportTest):
         self.assertEqual(alice["verifiers"], ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512",
                                               "CRAM-MD5", "DIGEST-MD5", "checkpass"])
         self.assertIs(objects["carol@other.example"]["disabled"], True)
+
+    def test_interrupted(self):
+        """Half a file would be taken for a whole one."""
+        hashed = b"$6$salt$" + b"x" * 86
+        lines = b"".join(b"user%d:%s:1::::::\n" % (i, hashed) for i in range(5000))
+        result = self.store.tool("import", "--format", "shadow", "-u", "big.example", "-",
+                                 stdin=lines)
+        self.assertEqual(result.status, 0, result)
+        path = os.path.join(self.directory, "half")
+        status = 0
+        while status == 0:  # an export that was quicker than the signal does not count
+            with subprocess.Popen(self.store.command("export", "--format", "jsonl", "-o", path),
+                                  stderr=subprocess.PIPE) as process:
+                while process.poll() is None and not (os.path.exists(path)
+                                                      and os.stat(path).st_size):
+                    pass
+                process.send_signal(signal.SIGINT)
+                said = process.stderr.read()
+                status = process.wait(toolkit.SECONDS)
+            self.assertEqual(os.path.exists(path), status == 0)
+            if status == 0:
+                os.unlink(path)
+        self.assertEqual((status, said), (3, b"sasl-lmdb: export: interrupted by signal 2\n"))
 
     def test_secrets_are_what_they_should_be(self):
         objects, result = self.export(self.store, "--with-secrets", "--legacy")
