@@ -115,9 +115,7 @@ static enum auth_status learn_files(struct kv_env *env, struct detail *detail)
     }
     if (same && env->lock_fd >= 0) {
         same = kv_files_is(env->lock_fd, &env->lock_id, &env->lock_size) &&
-               stat(env->lock_path, &st) == 0;
-        struct file_id now = same ? file_id_of(&st) : (struct file_id){0, 0};
-        same = same && file_id_equal(&now, &env->lock_id);
+               kv_files_has_name(env->lock_path, &env->lock_id);
     }
     if (!same) {
         return detail_set(detail, AUTH_STORE_MISSING,
@@ -425,18 +423,43 @@ enum auth_status kv_read(struct kv_env *env, enum auth_status (*run)(struct kv_t
     return give_up(env, detail);
 }
 
+/*
+ * A store that was moved away while it is open here, perhaps with a new one in its place, can still
+ * be written, but nobody would look there for what was acknowledged. Nor does a writer whose lock
+ * file is another one wait for this one.
+ */
+static enum auth_status check_names(struct kv_txn *txn, const char *became)
+{
+    const struct kv_env *env = txn->env;
+
+    return kv_files_has_name(env->path, &env->data_id) &&
+                   kv_files_has_name(env->lock_path, &env->lock_id)
+               ? AUTH_OK
+               : detail_set(txn->detail, AUTH_STORE_MISSING,
+                            "store %s or its lock file was moved away or replaced while it was "
+                            "open here: %s",
+                            env->path, became);
+}
+
 static enum auth_status run_write(struct kv_txn *txn,
                                   enum auth_status (*run)(struct kv_txn *txn, void *ctx), void *ctx)
 {
     enum auth_status status = lmdb_begin(txn, true);
 
+    if (status != AUTH_OK) {
+        return status;
+    }
+    status = check_names(txn, "nothing was written");
     if (status == AUTH_OK) {
         status = run(txn, ctx);
-        if (status == AUTH_OK && txn->need == KV_NOTHING) {
-            status = lmdb_commit(txn);
-        } else {
-            lmdb_abort(txn);
-        }
+    }
+    if (status != AUTH_OK || txn->need != KV_NOTHING) {
+        lmdb_abort(txn);
+        return status;
+    }
+    status = lmdb_commit(txn);
+    if (status == AUTH_OK) {
+        status = check_names(txn, "what was written last is in the file that was moved");
     }
     return status;
 }

@@ -98,7 +98,8 @@ enum kv_company { KV_SHARED, KV_ALONE };
 
 /*
  * Runs run() in the write transaction, commits if it returns AUTH_OK, else undoes everything. What
- * was committed is on the disk. AUTH_STORE_FULL without space, AUTH_STORE_READONLY.
+ * was committed is on the disk. AUTH_STORE_FULL without space, AUTH_STORE_READONLY;
+ * AUTH_STORE_MISSING if the path leads to another file by now, or did so right after the commit.
  */
 MUST_USE enum auth_status kv_write(struct kv_env *env, enum kv_company company,
                                    enum auth_status (*run)(struct kv_txn *txn, void *ctx),

@@ -56,6 +56,17 @@ bool kv_files_is(int fd, const struct file_id *id, uint64_t *ret_size)
     return true;
 }
 
+bool kv_files_has_name(const char *path, const struct file_id *id)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0) {
+        return false;
+    }
+    struct file_id now = file_id_of(&st);
+    return file_id_equal(&now, id);
+}
+
 /*
  * LMDB trusts the page size it reads: zero would make it divide by that. A format of the future is
  * left for LMDB to judge.

@@ -53,6 +53,9 @@ MUST_USE enum auth_status kv_files_watch_lock(const char *lock_path, int *ret_fd
 /* True if fd is open on that file; *ret_size is its size. */
 bool kv_files_is(int fd, const struct file_id *id, uint64_t *ret_size);
 
+/* True if that file is what the name leads to. */
+bool kv_files_has_name(const char *path, const struct file_id *id);
+
 /* Makes both files for LMDB to set up, private ones; neither is left on an error. */
 MUST_USE enum auth_status kv_files_create(const char *path, const char *lock_path,
                                           struct file_id *ret_data_id, struct detail *detail);

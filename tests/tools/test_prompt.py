@@ -42,6 +42,24 @@ class Prompt(toolkit.ToolTest):
         self.assert_not_shown(said, "Correct", "horse")
         self.assert_verifies(self.store, NAME, b"Correct horse")
 
+    def test_the_store_is_moved_away_meanwhile(self):
+        terminal = self.passwd("-c", NAME)
+        terminal.expect(FIRST)
+        terminal.wait_for_echo(False)
+        for path in (self.store.path, self.store.lock):
+            os.rename(path, path + ".old")
+        self.assertEqual(self.store.tool("init").status, 0)
+        terminal.send("Correct horse\n")
+        terminal.answer(SECOND, "Correct horse\n")
+        status, said = terminal.finish()
+        self.assertEqual(status, 1, said)
+        self.assertIn(b"was moved away", said)
+        self.assertIn(b"nothing was written", said)
+        self.assertEqual(self.store.names(), [])
+        for path in (self.store.path, self.store.lock):
+            os.rename(path + ".old", path)
+        self.assertEqual(self.store.names(), [])
+
     def test_the_two_entries_differ(self):
         terminal = self.passwd(NAME)
         terminal.answer(FIRST, "one thing\n")

@@ -266,6 +266,95 @@ static void opening_begins_no_transaction(void **state)
     }
 }
 
+/* Also in front of LMDB's own: what happens right behind a commit. */
+static const char *moves_after_commit;
+
+int mdb_txn_commit(MDB_txn *txn)
+{
+    static int (*real)(MDB_txn *);
+
+    if (real == NULL) {
+        void *symbol = dlsym(RTLD_NEXT, "mdb_txn_commit");
+
+        memcpy(&real, &symbol, sizeof real);
+    }
+    const int rc = real(txn);
+    if (moves_after_commit != NULL) {
+        char to[2 * FIXTURE_PATH];
+
+        snprintf(to, sizeof to, "%s.old", moves_after_commit);
+        assert_int_equal(rename(moves_after_commit, to), 0);
+        moves_after_commit = NULL;
+    }
+    return rc;
+}
+
+static enum store_edit write_it(void *ctx, bool exists, struct record *record)
+{
+    const struct record *wanted = ctx;
+
+    (void)exists;
+    record->verifiers = wanted->verifiers;
+    return STORE_WRITE;
+}
+
+/* Writes alice, whose account was not there. */
+static enum auth_status write_alice(struct fixture *f, struct store *store)
+{
+    struct record record = fixture_record("alice", "example.org", 1);
+
+    return store_change(store, &record.who, write_it, &record, NULL, NULL, &f->detail);
+}
+
+static void move(const char *from, const char *end_from, const char *end_to)
+{
+    char old_name[2 * FIXTURE_PATH];
+    char new_name[2 * FIXTURE_PATH];
+
+    snprintf(old_name, sizeof old_name, "%s%s", from, end_from);
+    snprintf(new_name, sizeof new_name, "%s%s", from, end_to);
+    assert_int_equal(rename(old_name, new_name), 0);
+}
+
+static void nothing_is_written_into_a_store_that_was_moved_away(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, true);
+    assert_int_equal(fixture_verdict(store, "alice", "example.org"), AUTH_UNKNOWN_USER);
+    move(f->path, "", ".old");
+    assert_status(f, write_alice(f, store), AUTH_STORE_MISSING);
+    assert_non_null(strstr(f->detail.text, "nothing was written"));
+    move(f->lock, "", ".old");
+    fixture_create(f); /* another in its place */
+    assert_status(f, write_alice(f, store), AUTH_STORE_MISSING);
+    /* A reader goes on with what it has. */
+    assert_int_equal(fixture_verdict(store, "alice", "example.org"), AUTH_UNKNOWN_USER);
+    move(f->path, ".old", "");
+    assert_status(f, write_alice(f, store), AUTH_STORE_MISSING); /* the lock file is another one */
+    move(f->lock, ".old", "");
+    assert_int_equal(fixture_verdict(store, "alice", "example.org"), AUTH_UNKNOWN_USER);
+    assert_status(f, write_alice(f, store), AUTH_OK);
+    assert_int_equal(fixture_verdict(store, "alice", "example.org"), AUTH_OK);
+    store_close(store);
+}
+
+static void a_store_that_is_moved_while_it_is_written_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, true);
+    assert_int_equal(fixture_verdict(store, "alice", "example.org"), AUTH_UNKNOWN_USER);
+    moves_after_commit = f->path;
+    assert_status(f, write_alice(f, store), AUTH_STORE_MISSING);
+    assert_null(moves_after_commit);
+    assert_non_null(strstr(f->detail.text, "is in the file that was moved"));
+    assert_int_equal(fixture_verdict(store, "alice", "example.org"), AUTH_OK);
+    store_close(store);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -278,6 +367,8 @@ int main(void)
         TEST(each_missing_right_is_named),
         TEST(a_read_only_file_system_needs_nolock),
         TEST(opening_begins_no_transaction),
+        TEST(nothing_is_written_into_a_store_that_was_moved_away),
+        TEST(a_store_that_is_moved_while_it_is_written_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
