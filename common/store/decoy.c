@@ -10,6 +10,7 @@ enum {
     OWN_AND_EMPTY_REALM = 2,
     POINT_BITS = 32,
     DRAWN = 32, /* bytes of an HMAC with SHA-256, and of a digest of it */
+    EVERYBODY = VERIFIER_SCRAM_HASHES,
 };
 
 _Static_assert((int)VERIFIER_NEW_SALT <= (int)DRAWN, "a digest has room for a usual salt");
@@ -34,71 +35,73 @@ static uint64_t share_of(uint64_t part, uint64_t total)
     return (part << POINT_BITS) / total;
 }
 
-/* The mix of one hash, or, with slot VERIFIER_SCRAM_HASHES, of all accounts. */
-static void mix_make(const struct store_meta *meta, size_t slot, struct decoy_mix *ret)
+/* What an account made by the store's policy shows; for each hash, since any may be asked for. */
+static struct store_class class_of_policy(const struct verifier_policy *policy)
 {
-    bool whole = slot == VERIFIER_SCRAM_HASHES;
+    struct store_class class = {0};
+
+    for (size_t i = 0; i < VERIFIER_SCRAM_HASHES; i++) {
+        class.scram[i].iterations = policy->iterations;
+        class.scram[i].salt_len = VERIFIER_NEW_SALT;
+    }
+    return class;
+}
+
+/*
+ * The shares among the accounts that have one hash, or, with slot EVERYBODY, among all. The
+ * policy's class, behind them, has what nobody has.
+ */
+static void share_out(const struct store_meta *meta, size_t slot, uint64_t *ret_below)
+{
     uint64_t total = 0;
     uint64_t sum = 0;
 
-    for (unsigned i = 0; i < meta->n_classes; i++) {
-        if (whole || meta->classes[i].scram[slot].iterations != 0) {
-            total += meta->classes[i].count;
-        }
-    }
-    ret->n = 0;
-    for (unsigned i = 0; i < meta->n_classes; i++) {
-        const struct store_class *class = &meta->classes[i];
+    for (int round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < meta->n_classes; i++) {
+            const struct store_class *class = &meta->classes[i];
+            const bool counts = slot == EVERYBODY || class->scram[slot].iterations != 0;
 
-        if (!whole && class->scram[slot].iterations == 0) {
-            continue;
+            if (round == 0) {
+                total += counts ? class->count : 0;
+            } else {
+                sum += counts ? class->count : 0;
+                ret_below[i] = total == 0 ? 0 : share_of(sum, total);
+            }
         }
-        sum += class->count;
-        ret->shares[ret->n] = (struct decoy_share){
-            .below = share_of(sum, total),
-            .iterations = whole ? 0 : class->scram[slot].iterations,
-            .salt_len = whole ? 0 : class->scram[slot].salt_len,
-            .kinds = (uint8_t)kinds_of(class),
-        };
-        ret->n++;
     }
-    if (ret->n == 0) {
-        ret->shares[0] = (struct decoy_share){
-            .below = UINT64_C(1) << POINT_BITS,
-            .iterations = meta->policy.iterations,
-            .salt_len = VERIFIER_NEW_SALT,
-            .kinds = (uint8_t)(meta->policy.kinds & VERIFIER_SCRAM),
-        };
-        ret->n = 1;
-    }
+    ret_below[meta->n_classes] = UINT64_C(1) << POINT_BITS;
 }
 
 enum auth_status decoy_plan_make(const struct store_meta *meta, struct decoy_plan *ret)
 {
     memset(ret, 0, sizeof *ret);
     memcpy(ret->secret, meta->decoy_secret, sizeof ret->secret);
-    for (size_t slot = 0; slot < VERIFIER_SCRAM_HASHES; slot++) {
-        mix_make(meta, slot, &ret->scram[slot]);
+    memcpy(ret->classes, meta->classes, meta->n_classes * sizeof meta->classes[0]);
+    ret->classes[meta->n_classes] = class_of_policy(&meta->policy);
+    for (size_t slot = 0; slot <= EVERYBODY; slot++) {
+        share_out(meta, slot, ret->below[slot]);
     }
-    mix_make(meta, VERIFIER_SCRAM_HASHES, &ret->whole);
+    ret->n = meta->n_classes + 1;
+    ret->policy_kinds = meta->policy.kinds & VERIFIER_SCRAM;
     ret->n_digest = SPELLINGS_OF_A_REALM * (OWN_AND_EMPTY_REALM + meta->policy.n_extra_realms);
     return crypto_hkdf(slice_of(ret->secret, sizeof ret->secret), slice_of(NULL, 0),
                        slice_str("sasl-lmdb 1 decoy keys"), ret->keys, sizeof ret->keys);
 }
 
-static const struct decoy_share *pick(const struct decoy_mix *mix, uint32_t point)
+/* The index of a class. */
+static unsigned pick(const struct decoy_plan *plan, size_t slot, uint32_t point)
 {
     unsigned i = 0;
 
-    while (i + 1 < mix->n && point >= mix->shares[i].below) {
+    while (i + 1 < plan->n && point >= plan->below[slot][i]) {
         i++;
     }
-    return &mix->shares[i];
+    return i;
 }
 
 /*
  * From what was drawn for the name, by a one-way function: a salt is shown and must not tell the
- * name's point, which is the front of it.
+ * name's points, which are the front of it.
  */
 static enum auth_status make_salt(const struct decoy_plan *plan, size_t slot,
                                   const uint8_t drawn[DRAWN], struct scram_verifier *ret)
@@ -123,23 +126,44 @@ static enum auth_status make_salt(const struct decoy_plan *plan, size_t slot,
     return status;
 }
 
-static enum auth_status make_one(const struct decoy_plan *plan, size_t slot,
-                                 const uint8_t drawn[DRAWN], uint32_t point,
-                                 struct scram_verifier *ret)
-{
-    const struct decoy_share *share = pick(&plan->scram[slot], point);
+/* Two numbers that the name is drawn by. */
+struct points {
+    uint32_t class;     /* which account it stands for */
+    uint32_t elsewhere; /* what is shown for a hash which that account has not */
+};
 
+static struct points points_of(const uint8_t drawn[DRAWN])
+{
+    struct slice rest = slice_of(drawn, DRAWN);
+    struct points points = {0};
+    const bool taken =
+        slice_take_u32(&rest, &points.class) && slice_take_u32(&rest, &points.elsewhere);
+
+    (void)taken; /* there is enough */
+    return points;
+}
+
+static enum auth_status make_one(const struct decoy_plan *plan, size_t slot,
+                                 const uint8_t drawn[DRAWN], const struct store_class *class,
+                                 uint32_t elsewhere, struct scram_verifier *ret)
+{
+    const struct store_class *other = &plan->classes[pick(plan, slot, elsewhere)];
+
+    if (class->scram[slot].iterations == 0) {
+        class = other;
+    }
     memset(ret, 0, sizeof *ret);
     ret->hash = verifier_scram_hash(slot);
-    ret->iterations = share->iterations;
-    ret->salt_len = share->salt_len;
+    ret->iterations = class->scram[slot].iterations;
+    ret->salt_len = class->scram[slot].salt_len;
     memcpy(ret->stored_key, plan->keys, sizeof ret->stored_key);
     memcpy(ret->server_key, plan->keys, sizeof ret->server_key);
     return make_salt(plan, slot, drawn, ret);
 }
 
 enum auth_status decoy_make(const struct decoy_plan *plan, const struct identity *who,
-                            unsigned wanted, struct decoy_set *ret, unsigned *ret_kinds)
+                            const struct store_class *own, unsigned wanted, struct decoy_set *ret,
+                            unsigned *ret_kinds)
 {
     const struct slice parts[] = {slice_of(who->user, strlen(who->user) + 1),
                                   slice_str(who->realm)};
@@ -150,14 +174,16 @@ enum auth_status decoy_make(const struct decoy_plan *plan, const struct identity
     if (status != AUTH_OK) {
         return status;
     }
-    uint32_t point = (uint32_t)drawn[0] << 24 | (uint32_t)drawn[1] << 16 | (uint32_t)drawn[2] << 8 |
-                     (uint32_t)drawn[3];
+    const struct points points = points_of(drawn);
+    const unsigned drawn_class = pick(plan, EVERYBODY, points.class);
+    const struct store_class *class = own != NULL ? own : &plan->classes[drawn_class];
     for (size_t slot = 0; status == AUTH_OK && slot < VERIFIER_SCRAM_HASHES; slot++) {
         if ((wanted & meta_scram_kind(slot)) != 0) {
-            status = make_one(plan, slot, drawn, point, &ret->scram[slot]);
+            status = make_one(plan, slot, drawn, class, points.elsewhere, &ret->scram[slot]);
         }
     }
-    *ret_kinds = pick(&plan->whole, point)->kinds;
+    const bool nobody_has_it = own == NULL && drawn_class + 1 == plan->n;
+    *ret_kinds = nobody_has_it ? plan->policy_kinds : kinds_of(class);
     crypto_wipe(drawn, sizeof drawn);
     return status;
 }

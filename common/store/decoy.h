@@ -5,6 +5,11 @@
  * accounts, and keys nobody can satisfy. They depend on the store's decoy secret and not on its
  * keys, so changing keys changes no decoy.
  *
+ * A name stands for an account of one class, and shows that class for every hash it has. For a hash
+ * that it has not, the name is drawn once more, by another point, from the accounts that have it;
+ * so are accounts of that class. What all hashes show together is thus spread among names that do
+ * not exist as it is among those that do.
+ *
  * A name moves to other iterations only when the mix moves past it: classes are kept in a fixed
  * order and the name is a fixed point on their cumulative shares. So one account of n moves no more
  * than one name of n for each class behind it; with two accounts that is every other name.
@@ -24,25 +29,19 @@
 #include "engine/verifier.h"
 #include "store/store_meta.h"
 
-/* Shares of a mix: names whose point is below `below` (and in no earlier share). */
-struct decoy_share {
-    uint64_t below; /* 0 to 2^32 */
-    uint32_t iterations;
-    uint8_t salt_len;
-    uint8_t kinds; /* of the class, bits of enum verifier_kind */
-};
-
-struct decoy_mix {
-    unsigned n; /* at least 1 */
-    struct decoy_share shares[META_MAX_CLASSES];
-};
-
+/*
+ * The mix: the classes of the store's accounts, in the end the one its policy makes. Class i stands
+ * for names whose point is below below[...][i] and not below an earlier one: of all names, and for
+ * each hash of those that stand for an account without it.
+ */
 struct decoy_plan {
     uint8_t secret[META_DECOY_SECRET];
-    uint8_t keys[CRYPTO_MAX_HASH];                 /* StoredKey and ServerKey of every decoy */
-    struct decoy_mix scram[VERIFIER_SCRAM_HASHES]; /* among accounts that have this hash */
-    struct decoy_mix whole;                        /* among all; only kinds is set */
-    unsigned n_digest; /* spellings of DIGEST-MD5 that an account of the store's policy gets */
+    uint8_t keys[CRYPTO_MAX_HASH]; /* StoredKey and ServerKey of every decoy */
+    unsigned n;
+    struct store_class classes[META_MAX_CLASSES + 1];
+    uint64_t below[VERIFIER_SCRAM_HASHES + 1][META_MAX_CLASSES + 1]; /* 0 to 2^32; last: all */
+    unsigned policy_kinds; /* SCRAM kinds of the last class */
+    unsigned n_digest;     /* spellings of DIGEST-MD5 that an account of the store's policy gets */
 };
 
 /* SCRAM verifiers nobody can satisfy, by verifier_scram_slot(). */
@@ -55,10 +54,12 @@ MUST_USE enum auth_status decoy_plan_make(const struct store_meta *meta, struct 
 
 /*
  * Fills those of *ret that are wanted (SCRAM kinds of enum verifier_kind) and leaves the others
- * alone; *ret_kinds: the SCRAM kinds of the account that the decoy pretends to be. The work does
- * not depend on the name, but for salts longer than 32 bytes. AUTH_CRYPTO, AUTH_NO_MEMORY.
+ * alone; *ret_kinds: the SCRAM kinds of the account that the decoy pretends to be. own: the class
+ * of the account of that name, NULL for a name that does not exist. The work does not depend on the
+ * name, but for salts longer than 32 bytes. AUTH_CRYPTO, AUTH_NO_MEMORY.
  */
 MUST_USE enum auth_status decoy_make(const struct decoy_plan *plan, const struct identity *who,
-                                     unsigned wanted, struct decoy_set *ret, unsigned *ret_kinds);
+                                     const struct store_class *own, unsigned wanted,
+                                     struct decoy_set *ret, unsigned *ret_kinds);
 
 #endif

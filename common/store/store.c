@@ -154,7 +154,9 @@ enum auth_status store_lookup(struct store *store, const struct identity *who, i
     if (status == AUTH_OK) {
         ret->decoy_digests = lookup.view.plan.n_digest;
         if (decoys != 0) {
-            status = decoy_make(&lookup.view.plan, who, decoys, &ret->decoys, &ret->decoy_kinds);
+            const struct store_class own = meta_class_of(&ret->record.verifiers);
+            status = decoy_make(&lookup.view.plan, who, lookup.found ? &own : NULL, decoys,
+                                &ret->decoys, &ret->decoy_kinds);
             show_own(&lookup, decoys, ret);
         }
     }

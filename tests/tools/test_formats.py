@@ -240,7 +240,7 @@ class Formats(toolkit.ToolTest):
             (b"dn: x\nuid: a\nuserPassword:\n", 1, "empty"),
             (b"dn: x\nuid: a\nuserPassword: {crypt}Geheim\n", 1, "not a hash"),
             (b"dn: x\nuid: a\nauthPassword: " + auth + b"\n", 1, "authPassword"),
-            (b"dn: x\nuid: a\nauthPassword: SCRAM-SHA-1$10000001:eA==$" + b"A" * 27 + b"=:"
+            (b"dn: x\nuid: a\nauthPassword: SCRAM-SHA-1$1000001:eA==$" + b"A" * 27 + b"=:"
              + b"A" * 27 + b"=\n", 1, "authPassword"),
             (b"dn: x\nuid: a\nauthPassword: MD5$eA==$eA==\n", 1, "authPassword"),
             (b"dn: x\nuid: a\nchangetype: modify\nreplace: userPassword\n", 1, "change"),

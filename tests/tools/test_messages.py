@@ -140,7 +140,7 @@ SAID = [
     ("restore", 2, 'takes one FILE, or "-" for standard input' + SEE),
     ("rekey --prepare --retire", 2,
      "--prepare, --retire and --retire-now exclude each other" + SEE),
-    ("init --iterations 1", 2, "--iterations takes a number from 4096 to 10000000" + SEE),
+    ("init --iterations 1", 2, "--iterations takes a number from 4096 to 1000000" + SEE),
     ("init --verifiers md5", 2, '--verifiers: "md5" is not a kind of verifier' + SEE),
     ("init --group no-such-group", 2, '--group: there is no group "no-such-group"' + SEE),
     ("init --owner no-such-user", 2, '--owner: there is no user "no-such-user"' + SEE),

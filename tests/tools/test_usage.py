@@ -66,7 +66,7 @@ class Usage(toolkit.ToolTest):
         wrong += [["import", "--format", "tsv"], ["import", "--format"]]
         wrong += [["import", "--format", "tsv", "--from-line", n, "x"] for n in ("0", "-1", "1x")]
         wrong += [["import", "--format", "tsv", "-u", "a b", "file"]]
-        wrong += [["init", "--iterations", n] for n in ("4095", "0", "-1", "10000001", "1e4", "")]
+        wrong += [["init", "--iterations", n] for n in ("4095", "0", "-1", "1000001", "1e4", "")]
         wrong += [["init", "--iterations", "99999999999999999999"], ["init", "--iterations", "09999"]]
         wrong += [["init", "--verifiers", v] for v in ("", "plain", "crypt", "cram-md5,", ",", "x")]
         wrong += [["init", "--group", g] for g in ("", "no-such-group-here", "-1", "4294967296")]

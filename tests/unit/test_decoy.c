@@ -226,12 +226,12 @@ static void the_secret_is_no_key_of_the_file(void **state)
     (void)state;
     memset(meta.decoy_secret, 5, sizeof meta.decoy_secret);
     assert_int_equal(decoy_plan_make(&meta, &plan), AUTH_OK);
-    assert_int_equal(decoy_make(&plan, &who, VERIFIER_SCRAM, &one, &kinds), AUTH_OK);
+    assert_int_equal(decoy_make(&plan, &who, NULL, VERIFIER_SCRAM, &one, &kinds), AUTH_OK);
     meta.key_id = 2;
     meta.table = 9;
     memset(meta.check, 7, sizeof meta.check);
     assert_int_equal(decoy_plan_make(&meta, &plan), AUTH_OK);
-    assert_int_equal(decoy_make(&plan, &who, VERIFIER_SCRAM, &two, &kinds), AUTH_OK);
+    assert_int_equal(decoy_make(&plan, &who, NULL, VERIFIER_SCRAM, &two, &kinds), AUTH_OK);
     assert_memory_equal(&one, &two, sizeof one);
 }
 
@@ -247,8 +247,8 @@ static void only_what_is_wanted_is_made(void **state)
     (void)state;
     memset(meta.decoy_secret, 5, sizeof meta.decoy_secret);
     assert_int_equal(decoy_plan_make(&meta, &plan), AUTH_OK);
-    assert_int_equal(decoy_make(&plan, &who, VERIFIER_SCRAM, &all, &kinds), AUTH_OK);
-    assert_int_equal(decoy_make(&plan, &who, VERIFIER_SCRAM_SHA_256, &one, &kinds), AUTH_OK);
+    assert_int_equal(decoy_make(&plan, &who, NULL, VERIFIER_SCRAM, &all, &kinds), AUTH_OK);
+    assert_int_equal(decoy_make(&plan, &who, NULL, VERIFIER_SCRAM_SHA_256, &one, &kinds), AUTH_OK);
     assert_memory_equal(&one.scram[1], &all.scram[1], sizeof one.scram[1]);
     assert_true(is_zero(&one.scram[0], sizeof one.scram[0]));
     assert_true(is_zero(&one.scram[2], sizeof one.scram[2]));
@@ -277,7 +277,7 @@ static void sample(const struct decoy_plan *plan, unsigned i, struct decoy_set *
     (void)snprintf(name, sizeof name, "user%u", i);
     who = fixture_who(name, "example.org");
     memset(ret, 0, sizeof *ret);
-    assert_int_equal(decoy_make(plan, &who, VERIFIER_SCRAM, ret, ret_kinds), AUTH_OK);
+    assert_int_equal(decoy_make(plan, &who, NULL, VERIFIER_SCRAM, ret, ret_kinds), AUTH_OK);
 }
 
 static void decoys_follow_the_mix(void **state)
@@ -299,7 +299,7 @@ static void decoys_follow_the_mix(void **state)
         sample(&plan, i, &set, &kinds);
         only_sha1 += set.scram[0].iterations == 5000 ? 1 : 0;
         assert_int_equal(kinds == VERIFIER_SCRAM_SHA_1, set.scram[0].iterations == 5000);
-        /* Among those with SHA-256 it is 7 to 1, whatever SHA-1 says. */
+        /* Those who have not SHA-256 show it 7 to 1 as well. */
         few += set.scram[1].iterations == 20000 ? 1 : 0;
         long_salt += set.scram[1].salt_len == 40 ? 1 : 0;
         assert_int_equal(set.scram[1].salt_len == 40, set.scram[1].iterations == 20000);
@@ -363,6 +363,84 @@ static void unknown_names_are_spread_as_accounts_are(void **state)
         assert_true(off * off <= 36 * variance);
     }
     assert_int_equal(seen[0] + seen[1] + seen[2] + seen[3], SAMPLES);
+    store_close(store);
+}
+
+/* Accounts that have not every hash, as imports leave them. */
+static const struct {
+    uint32_t iterations[VERIFIER_SCRAM_HASHES];
+    unsigned n;
+} partial[] = {{{10000, 10000, 10000}, 100},
+               {{4096, 0, 0}, 150},
+               {{0, 4096, 0}, 150},
+               {{20000, 0, 20000}, 100},
+               {{0, 0, 0}, 100}};
+
+enum { PARTIAL = sizeof partial / sizeof partial[0], PARTIAL_ACCOUNTS = 600, SHOWN = 27 };
+
+/* What the hashes show together, as one number below SHOWN. */
+static unsigned shown(const struct decoy_set *set)
+{
+    unsigned together = 0;
+
+    for (size_t slot = 0; slot < VERIFIER_SCRAM_HASHES; slot++) {
+        const uint32_t n = set->scram[slot].iterations;
+        assert_true(n == 4096 || n == 10000 || n == 20000);
+        together = 3 * together + (n == 4096 ? 0 : n == 10000 ? 1 : 2);
+    }
+    return together;
+}
+
+/* Whoever asks for each hash in turn sees no combination oftener than accounts have it. */
+static void what_hashes_show_together_is_spread_alike(void **state)
+{
+    static struct record accounts[PARTIAL_ACCOUNTS];
+    struct fixture *f = *state;
+    unsigned known[SHOWN] = {0};
+    unsigned unknown[SHOWN] = {0};
+    struct decoy_set decoys;
+    unsigned n = 0;
+    char name[32];
+
+    fixture_create(f);
+    struct store *store = fixture_open(f, true);
+    for (size_t i = 0; i < PARTIAL; i++) {
+        for (unsigned j = 0; j < partial[i].n; j++) {
+            (void)snprintf(name, sizeof name, "account%u", n);
+            accounts[n] = fixture_record(name, "example.org", 1);
+            for (size_t slot = 0; slot < VERIFIER_SCRAM_HASHES; slot++) {
+                struct scram_verifier *scram = &accounts[n].verifiers.scram[slot];
+                scram->iterations = partial[i].iterations[slot];
+                if (scram->iterations == 0) {
+                    memset(scram, 0, sizeof *scram);
+                }
+            }
+            n++;
+        }
+    }
+    assert_int_equal(n, PARTIAL_ACCOUNTS);
+    assert_status(f, store_write_batch(store, accounts, n, NULL, &f->detail), AUTH_OK);
+    for (unsigned i = 0; i < PARTIAL_ACCOUNTS; i++) {
+        (void)snprintf(name, sizeof name, "account%u", i);
+        decoys_of(f, store, name, &decoys);
+        known[shown(&decoys)]++;
+    }
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        (void)snprintf(name, sizeof name, "nobody%u", i);
+        decoys_of(f, store, name, &decoys);
+        unknown[shown(&decoys)]++;
+    }
+    for (unsigned i = 0; i < SHOWN; i++) {
+        /* Of two samples of one distribution; six standard deviations, and some for small ones. */
+        const double share = (double)(known[i] + unknown[i]) / (PARTIAL_ACCOUNTS + SAMPLES);
+        const double off = (double)known[i] / PARTIAL_ACCOUNTS - (double)unknown[i] / SAMPLES;
+        const double variance = share * (1.0 / PARTIAL_ACCOUNTS + 1.0 / SAMPLES);
+        if (off * off > 36 * variance + 0.0001) {
+            print_error("combination %u: %u of %d accounts, %u of %d unknown names\n", i, known[i],
+                        PARTIAL_ACCOUNTS, unknown[i], SAMPLES);
+            assert_true(false);
+        }
+    }
     store_close(store);
 }
 
@@ -540,6 +618,7 @@ int main(void)
         cmocka_unit_test(only_what_is_wanted_is_made),
         cmocka_unit_test(decoys_follow_the_mix),
         TEST(unknown_names_are_spread_as_accounts_are),
+        TEST(what_hashes_show_together_is_spread_alike),
         cmocka_unit_test(a_change_of_mix_moves_few_names),
         cmocka_unit_test(one_account_moves_as_few_names_as_it_is_one_of),
         cmocka_unit_test(the_derivation_is_as_it_was),
