@@ -70,15 +70,15 @@ class Sets:
                       input="".join(f"u{i}\t{REALM}\tpw\n" for i in range(args.users)))
             with open(os.path.join(self.work, "saslpasswd.conf"), "w", encoding="ascii") as file:
                 file.write("auxprop_plugin: sasldb\nscram_secret_generate: yes\n")
-            for i in range(args.sasldb_users):
+            for i in range(args.users):
                 self.saslpasswd2(self.sasldb, f"u{i}")
                 self.saslpasswd2(self.sasldb_stored, f"u{i}", "-n", SASL_CONF_PATH=self.work)
             stock = {"auxprop_plugin": "sasldb", "sasldb_path": self.sasldb}
             stored = dict(stock, sasldb_path=self.sasldb_stored)
             self.made = {
                 "ours": (self.ours, store.options, args.users),
-                "stock": (self.stock_set, stock, args.sasldb_users),
-                "stored": (self.stock_set, stored, args.sasldb_users),
+                "stock": (self.stock_set, stock, args.users),
+                "stored": (self.stock_set, stored, args.users),
                 "floor": (self.floor_dir, {"auxprop_plugin": "floor"}, args.users),
             }
         return self.made
@@ -135,8 +135,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True, help="build directory (preset release)")
     parser.add_argument("--json", help="where to write the figures")
-    parser.add_argument("--users", type=int, default=1000, help="accounts in our store")
-    parser.add_argument("--sasldb-users", type=int, default=200, help="accounts in sasldb")
+    parser.add_argument("--users", type=int, default=200, help="accounts in each store")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--parts", nargs="*", choices=list(MEASURES), default=list(MEASURES))
     parser.add_argument("--long", action="store_true", help="also among 10 million accounts")
@@ -158,10 +157,10 @@ def main():
         for part in args.parts:
             figures[part] = MEASURES[part](args, sets)
             print(f"{part} done", file=sys.stderr)
+            if args.json:  # now, so that nothing measured is lost
+                with open(args.json, "w", encoding="utf-8") as file:
+                    json.dump(figures, file, indent=2)
     print(report.tables(figures))
-    if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(figures, file, indent=2)
     if args.docs:
         for name, contents in (("BENCH.md", report.markdown(figures)),
                                ("bench.svg", report.svg(figures))):

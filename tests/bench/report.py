@@ -127,7 +127,7 @@ NOTES = """
   work the figure says little.
 * SCRAM: nearly half of an exchange is cryptography (four HMACs, two digests, the seal) and the two
   calls of the kernel. Where a client works for milliseconds on the same processor between the server's
-  two steps, it takes half as long again: the rest is the processor's caches.
+  two steps, it takes some times as long: the rest is the processor's caches.
 * Among more accounts an exchange costs more because what it reads is no longer in the processor's
   caches.
 * smtpd: a message in each direction costs it more than any mechanism here does; SCRAM takes one more
