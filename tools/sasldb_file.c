@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 enum {
     HEAD_SIZE = 32,
     MEMORY_MAX = 1 << 30, /* bytes of a program's address space */
+    SAID_MAX = 4096,      /* bytes of a program's messages; what comes behind them is lost */
     NOT_STARTED = 126,
 };
 
@@ -74,30 +76,34 @@ static const char *find_program(const char *const *candidates)
     return NULL;
 }
 
-/* In the new process: output in a pipe, the file, hardly an environment, no more than it needs. */
-static void become(const char *program, char *const *argv, int file, int output)
+/*
+ * In the new process: output in a pipe, messages in a file, the file, hardly an environment, no
+ * more than it needs.
+ */
+static void become(const char *program, char *const *argv, int file, int output, int messages)
 {
     char path[] = "PATH=/usr/local/bin:/usr/bin:/bin";
     char locale[] = "LC_ALL=C";
     char *const environment[] = {path, locale, NULL};
     int null = open("/dev/null", O_RDONLY);
     if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 &&
-        fcntl(file, F_SETFD, 0) == 0 && isolated_limit(RLIMIT_AS, MEMORY_MAX) &&
-        isolated_limit(RLIMIT_CORE, 0)) {
+        dup2(messages, STDERR_FILENO) >= 0 && fcntl(file, F_SETFD, 0) == 0 &&
+        isolated_limit(RLIMIT_AS, MEMORY_MAX) && isolated_limit(RLIMIT_CORE, 0) &&
+        isolated_limit(RLIMIT_FSIZE, SAID_MAX) && signal(SIGXFSZ, SIG_IGN) != SIG_ERR) {
         execve(program, argv, environment);
     }
     _exit(NOT_STARTED);
 }
 
 /* Starts the program, which ends with this process. -1 and errno. */
-static pid_t start(const char *program, char *const *argv, int file, int output)
+static pid_t start(const char *program, char *const *argv, int file, int output, int messages)
 {
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() == parent) {
-            become(program, argv, file, output);
+            become(program, argv, file, output, messages);
         }
         _exit(NOT_STARTED);
     }
@@ -115,15 +121,33 @@ static int wait_for(pid_t pid)
     return got == pid ? how : -1;
 }
 
-/* All that the program prints. Its own messages go where ours go. */
-static enum auth_status collect(const char *program, char *const *argv, int file, struct buf *ret,
-                                struct detail *detail)
+/*
+ * That it could not, and the first line of what it said: from behind the name it has for the file,
+ * which is that of a copy and means nothing to anybody else.
+ */
+static enum auth_status tell_failure(const char *program, const struct copy *copy, int messages,
+                                     struct detail *detail)
+{
+    char said[SAID_MAX + 1];
+    ssize_t n = pread(messages, said, SAID_MAX, 0);
+    said[n < 0 ? 0 : n] = '\0';
+    said[strcspn(said, "\n")] = '\0';
+    const char *name = strstr(said, copy->path);
+    const char *why = name == NULL ? said : name + strlen(copy->path);
+    why += strspn(why, ": ");
+    return detail_set(detail, AUTH_UNAVAILABLE, "%s could not read it%s%s", program,
+                      *why == '\0' ? "" : ": ", why);
+}
+
+/* All that the program prints. */
+static enum auth_status collect(const char *program, char *const *argv, const struct copy *copy,
+                                int messages, struct buf *ret, struct detail *detail)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return detail_set(detail, AUTH_UNAVAILABLE, "%s", strerror(errno));
     }
-    pid_t pid = start(program, argv, file, ends[1]);
+    pid_t pid = start(program, argv, copy->fd, ends[1], messages);
     int error = errno;
     close(ends[1]);
     if (pid < 0) {
@@ -151,10 +175,8 @@ static enum auth_status collect(const char *program, char *const *argv, int file
     if (WIFEXITED(how) && WEXITSTATUS(how) == NOT_STARTED) {
         return detail_set(detail, AUTH_UNAVAILABLE, "%s cannot be started", program);
     }
-    if (how != 0 || result != LINE_READ) {
-        return detail_set(detail, AUTH_UNAVAILABLE, "%s could not read it", program);
-    }
-    return AUTH_OK;
+    return how == 0 && result == LINE_READ ? AUTH_OK
+                                           : tell_failure(program, copy, messages, detail);
 }
 
 static enum auth_status dump(const char *const *candidates, const char *package, bool dash,
@@ -170,11 +192,16 @@ static enum auth_status dump(const char *const *candidates, const char *package,
                           candidates[0], package);
     }
     memcpy(file, copy->path, sizeof file);
+    int messages = memfd_create("messages", MFD_CLOEXEC);
+    if (messages < 0) {
+        return detail_set(detail, AUTH_UNAVAILABLE, "%s", strerror(errno));
+    }
     char *name = strdup(program);
     char *const argv[] = {name, file, dash ? standard_output : NULL, NULL};
     enum auth_status status =
-        name == NULL ? AUTH_NO_MEMORY : collect(program, argv, copy->fd, ret, detail);
+        name == NULL ? AUTH_NO_MEMORY : collect(program, argv, copy, messages, ret, detail);
     free(name);
+    close(messages);
     return status;
 }
 
@@ -204,14 +231,14 @@ static enum auth_status walk(struct kv_txn *txn, void *ctx)
     return status == AUTH_OK ? buf_status(text) : status;
 }
 
-/* The layer's own sentence would name the copy. */
+/* The layer's own sentence, which would name the copy, is told to nobody. */
 static enum auth_status dump_lmdb(const char *path, struct buf *ret, struct detail *detail)
 {
     const struct kv_options options = {.writable = false, .nolock = true};
     struct kv_env *env = NULL;
-    enum auth_status status = kv_open(path, &options, &env, detail);
+    enum auth_status status = kv_open(path, &options, &env, NULL);
     if (status == AUTH_OK) {
-        status = kv_read(env, walk, ret, detail);
+        status = kv_read(env, walk, ret, NULL);
     }
     kv_close(env);
     /* Too long: pages that lead back to themselves. */

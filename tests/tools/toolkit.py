@@ -48,7 +48,7 @@ def run(command, stdin=b"", **keywords):
 
 
 def as_lines(messages):
-    """Messages of a verb with --json, as it would say them without; those of db_dump stay."""
+    """Messages of a verb with --json, as it would say them without."""
     lines = []
     for line in messages.splitlines(keepends=True):
         if line.startswith(b"{"):
