@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sasl-lmdb backup: all accounts, sealed, in one file. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/crypto.h"
 #include "json_result.h"
+#include "new_file.h"
 #include "progress.h"
-#include "store/files.h"
 #include "store/store_backup.h"
 #include "tool.h"
 #include "worker.h"
@@ -29,8 +25,6 @@ static const char usage[] =
     "  -f STORE, -k KEYFILE     data file and key file\n"
     "\n"
     "Exit status: 0 done, 1 FILE exists, 3 the store or the system failed.\n";
-
-enum { SUFFIX_RANDOM = 8, PATH_CEILING = 4096 + 64 };
 
 struct backup {
     const struct tool *tool;
@@ -67,75 +61,18 @@ static int write_backup(void *ctx)
     return tool_exit_code(status);
 }
 
-/* Runs it; an enum tool_exit. */
-static int run_worker(const struct backup *backup)
-{
-    pid_t pid = -1;
-    struct backup copy = *backup;
-
-    if (!worker_start(backup->tool, write_backup, &copy, &pid)) {
-        return TOOL_FAILED;
-    }
-    struct worker_end end = worker_wait(pid, -1);
-    if (end.signal != 0) {
-        tool_say(backup->tool,
-                 "%s: reading it ended the process by signal %d; \"sasl-lmdb check\" tells where",
-                 backup->tool->store_path, end.signal);
-        return TOOL_FAILED;
-    }
-    return end.exit;
-}
-
-static enum auth_status temporary_name(const char *name, struct buf *ret)
-{
-    uint8_t random[SUFFIX_RANDOM];
-    enum auth_status status = crypto_random(random, sizeof random);
-
-    buf_put_str(ret, name);
-    buf_put_byte(ret, '.');
-    buf_put_hex(ret, random, sizeof random);
-    return status == AUTH_OK ? buf_status(ret) : status;
-}
-
-/* Under another name first, so that what has the name is whole. */
 static int backup_to_file(struct backup *backup, const char *name)
 {
-    const struct file_mode mode = {S_IRUSR | S_IWUSR, FILES_ANY_USER, FILES_ANY_GROUP};
-    struct detail detail = {.text = ""};
-    struct buf temporary;
-    struct stat st;
-    int code = TOOL_DONE;
+    struct new_file file;
+    enum auth_status status = new_file_begin(backup->tool, name, "a backup is", &file);
 
-    if (lstat(name, &st) == 0) {
-        tool_say(backup->tool, "%s exists already; a backup is written to a new file", name);
-        return TOOL_REFUSED;
-    }
-    buf_init(&temporary, PATH_CEILING);
-    enum auth_status status = temporary_name(name, &temporary);
-    if (status == AUTH_OK) {
-        status = file_create(buf_text(&temporary), &mode, &backup->fd, NULL);
-        if (status != AUTH_OK) {
-            status = file_explain("cannot create", name, errno, &detail);
-        }
-    }
-    if (status == AUTH_OK) {
-        code = run_worker(backup);
-        close(backup->fd);
-        if (code == TOOL_DONE) {
-            status = file_rename_new(buf_text(&temporary), name, &detail);
-        }
-        if (status == AUTH_OK && code == TOOL_DONE) {
-            status = file_sync_directory(name, &detail);
-        } else {
-            unlink(buf_text(&temporary));
-        }
-    }
-    buf_release(&temporary);
     if (status != AUTH_OK) {
-        tool_say(backup->tool, "%s", detail_text(&detail, status));
-        code = tool_exit_code(status);
+        return tool_exit_code(status);
     }
-    return code;
+    backup->fd = file.fd;
+    int code = worker_run(backup->tool, write_backup, backup);
+    status = new_file_end(&file, code == TOOL_DONE);
+    return status == AUTH_OK ? code : tool_exit_code(status);
 }
 
 static int backup(const struct tool *tool, const char *name)
@@ -151,7 +88,8 @@ static int backup(const struct tool *tool, const char *name)
     if (standard_output && isatty(STDOUT_FILENO) == 1) {
         return tool_usage_error(tool, "a backup is not for a terminal");
     }
-    int code = standard_output ? run_worker(&backup) : backup_to_file(&backup, name);
+    int code =
+        standard_output ? worker_run(tool, write_backup, &backup) : backup_to_file(&backup, name);
     if (code == TOOL_DONE && !standard_output && tool->json) {
         return tool_exit_code(json_result(
             tool, true,

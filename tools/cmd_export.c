@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sasl-lmdb export: accounts to a file, for another server or for this one. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +13,10 @@
 #include "interrupt.h"
 #include "json_result.h"
 #include "names.h"
+#include "new_file.h"
 #include "progress.h"
 #include "unreadable.h"
+#include "worker.h"
 
 enum {
     OPTION_FORMAT = TOOL_LONG_ONLY,
@@ -75,6 +76,12 @@ struct request {
     const char *realm;
     const char *base;
     const char *output;
+};
+
+/* What the process that writes leaves for the one that gives the file its name. */
+struct outcome {
+    bool whole; /* all is written but what is counted as refused or as unreadable */
+    uint64_t accounts, withheld, expiring, bare, legacy, refused, damaged;
 };
 
 /* One run, as store_each() hands accounts to it. */
@@ -143,17 +150,17 @@ static enum auth_status put_one(struct exporting *exporting, struct store *store
     return status;
 }
 
-static enum auth_status print_json(const struct exporting *exporting, const char *file)
+static enum auth_status print_json(const struct tool *tool, const struct outcome *outcome,
+                                   const char *file)
 {
-    const struct export *export = &exporting->export;
     return json_result(
-        export->tool, exporting->refused + exporting->unreadable.n == 0,
+        tool, outcome->refused + outcome->damaged == 0,
         json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", file, "accounts",
-                  (json_int_t) export->accounts, "withheld", (json_int_t) export->withheld,
-                  "expiring", (json_int_t) export->expiring, "without_verifier",
-                  (json_int_t) export->bare, "legacy_left_out", (json_int_t) export->legacy,
-                  "refused", (json_int_t)exporting->refused, "damaged",
-                  (json_int_t)exporting->unreadable.n));
+                  (json_int_t)outcome->accounts, "withheld", (json_int_t)outcome->withheld,
+                  "expiring", (json_int_t)outcome->expiring, "without_verifier",
+                  (json_int_t)outcome->bare, "legacy_left_out", (json_int_t)outcome->legacy,
+                  "refused", (json_int_t)outcome->refused, "damaged",
+                  (json_int_t)outcome->damaged));
 }
 
 /* What a reader of the file would not see. */
@@ -254,52 +261,6 @@ static enum auth_status guard_output(const struct tool *tool, int fd)
     return AUTH_OK;
 }
 
-/* Before the store is opened: as root, who may not be root any longer after that. */
-static enum auth_status open_output(const struct tool *tool, const struct request *request,
-                                    FILE **ret)
-{
-    if (request->output == NULL) {
-        *ret = stdout;
-        return request->with_secrets ? guard_output(tool, STDOUT_FILENO) : AUTH_OK;
-    }
-    int fd = open(request->output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
-                  S_IRUSR | S_IWUSR);
-    if (fd < 0) {
-        if (errno == EEXIST) {
-            tool_say(tool, "%s exists already; accounts are written to a new file",
-                     request->output);
-            return AUTH_STORE_EXISTS;
-        }
-        tool_say(tool, "%s: cannot be made: %s", request->output, strerror(errno));
-        return AUTH_UNAVAILABLE;
-    }
-    *ret = fdopen(fd, "w");
-    if (*ret == NULL) {
-        close(fd);
-        return tool_report(tool, AUTH_NO_MEMORY, NULL, "%s", request->output);
-    }
-    return AUTH_OK;
-}
-
-static enum auth_status close_output(const struct tool *tool, const struct request *request,
-                                     FILE *out, enum auth_status status)
-{
-    if (request->output == NULL) {
-        return status;
-    }
-    bool lost = fflush(out) != 0 || fsync(fileno(out)) != 0;
-    lost = fclose(out) != 0 || lost;
-    if (lost && status == AUTH_OK) {
-        tool_say(tool, "%s: %s", request->output, strerror(errno));
-        status = AUTH_UNAVAILABLE;
-    }
-    /* Half a file would be taken for a whole one. */
-    if (status != AUTH_OK && unlink(request->output) != 0) {
-        tool_say(tool, "%s is not complete; remove it", request->output);
-    }
-    return status;
-}
-
 static unsigned kinds_of(const struct request *request)
 {
     if (!request->with_secrets || request->format == NULL) {
@@ -308,39 +269,118 @@ static unsigned kinds_of(const struct request *request)
     return request->format->kinds & ~(request->legacy ? 0U : (unsigned)VERIFIER_LEGACY);
 }
 
-static int export_accounts(const struct tool *tool, const struct request *request,
-                           const struct identity *who)
+struct task {
+    const struct tool *tool;
+    const struct request *request;
+    const struct identity *who;
+    int fd; /* of the file, or of standard output */
+    struct outcome *outcome;
+};
+
+/* The end of what is written. */
+static enum auth_status finish_output(const struct task *task, FILE *out, enum auth_status status)
+{
+    if (task->request->output == NULL) {
+        return status;
+    }
+    bool lost = fflush(out) != 0 || fsync(fileno(out)) != 0;
+    lost = fclose(out) != 0 || lost;
+    if (lost && status == AUTH_OK) {
+        tool_say(task->tool, "%s: %s", task->request->output, strerror(errno));
+        status = AUTH_UNAVAILABLE;
+    }
+    return status;
+}
+
+static void leave_outcome(const struct exporting *exporting, bool whole, struct outcome *ret)
+{
+    const struct export *export = &exporting->export;
+
+    *ret = (struct outcome){
+        .whole = whole,
+        .accounts = export->accounts,
+        .withheld = export->withheld,
+        .expiring = export->expiring,
+        .bare = export->bare,
+        .legacy = export->legacy,
+        .refused = exporting->refused,
+        .damaged = exporting->unreadable.n,
+    };
+}
+
+/* In a process that damaged pages may end, and that becomes the owner of the store. */
+static int write_export(void *ctx)
 {
     static char buffer[BUFSIZ]; /* static, since stdout outlives this function */
+    const struct task *task = ctx;
+    const struct tool *tool = task->tool;
+    const struct request *request = task->request;
     struct store *store = NULL;
     struct exporting exporting = {
         .format = request->format,
         .unreadable = {.tool = tool, .progress = &exporting.progress},
         .export = {.tool = tool,
+                   .out = request->output == NULL ? stdout : fdopen(task->fd, "w"),
                    .base = request->base,
                    .kinds = kinds_of(request),
                    .now = (int64_t)time(NULL)},
     };
-    enum auth_status status = open_output(tool, request, &exporting.export.out);
-    if (status != AUTH_OK) {
-        return tool_exit_code(status);
+    if (exporting.export.out == NULL) {
+        return tool_exit_code(tool_report(tool, AUTH_NO_MEMORY, NULL, "%s", request->output));
     }
     setvbuf(exporting.export.out, buffer, _IOFBF, sizeof buffer);
-    status = tool_open_store(tool, false, &store);
+    enum auth_status status = tool_open_store(tool, false, &store);
     if (status == AUTH_OK) {
         interrupt_catch();
         progress_init(&exporting.progress, "accounts written");
-        status = write_accounts(&exporting, store, request, who);
+        status = write_accounts(&exporting, store, request, task->who);
         store_close(store);
     }
-    status = close_output(tool, request, exporting.export.out, status);
+    status = finish_output(task, exporting.export.out, status);
     crypto_wipe(buffer, sizeof buffer);
-    if (tool->json && request->output != NULL && status == AUTH_OK) {
-        status = print_json(&exporting, request->output);
-    }
+    bool whole = status == AUTH_OK;
     status = unreadable_end(&exporting.unreadable, status,
                             exporting.export.accounts + exporting.refused, "not exported");
+    leave_outcome(&exporting, whole, task->outcome);
     return tool_exit_code(status == AUTH_OK && exporting.refused != 0 ? AUTH_BAD_NAME : status);
+}
+
+/* The name is given by whoever started this: root's directory may be closed to the store's owner.
+ */
+static int export_to_file(struct task *task)
+{
+    struct new_file file;
+    enum auth_status status =
+        new_file_begin(task->tool, task->request->output, "accounts are", &file);
+
+    if (status != AUTH_OK) {
+        return tool_exit_code(status);
+    }
+    task->fd = file.fd;
+    int code = worker_run(task->tool, write_export, task);
+    status = new_file_end(&file, task->outcome->whole);
+    if (status == AUTH_OK && task->outcome->whole && task->tool->json) {
+        status = print_json(task->tool, task->outcome, task->request->output);
+    }
+    return status == AUTH_OK ? code : tool_exit_code(status);
+}
+
+static int export_accounts(const struct tool *tool, const struct request *request,
+                           const struct identity *who)
+{
+    struct task task = {tool, request, who, STDOUT_FILENO, worker_shared(sizeof *task.outcome)};
+    enum auth_status status = AUTH_OK;
+
+    if (task.outcome == NULL) {
+        return tool_exit_code(tool_report(tool, AUTH_NO_MEMORY, NULL, "export"));
+    }
+    if (request->output != NULL) {
+        return export_to_file(&task);
+    }
+    if (request->with_secrets) {
+        status = guard_output(tool, STDOUT_FILENO);
+    }
+    return status == AUTH_OK ? worker_run(tool, write_export, &task) : tool_exit_code(status);
 }
 
 static bool take_option(struct request *request, int option, const char *value)

@@ -12,6 +12,7 @@
 #include "tool.h"
 #include "unreadable.h"
 #include "view.h"
+#include "worker.h"
 
 enum { OPTION_REALM = TOOL_LONG_ONLY, OPTION_PLAIN };
 
@@ -241,8 +242,18 @@ static enum auth_status collect_all(struct store *store, const char *realm, stru
     return status;
 }
 
-static int list_store(const struct tool *tool, const char *realm, bool plain)
+struct request {
+    const struct tool *tool;
+    const char *realm; /* NULL for all */
+    bool plain;
+};
+
+/* In a process that damaged pages may end. */
+static int list_store(void *ctx)
 {
+    const struct request *request = ctx;
+    const struct tool *tool = request->tool;
+    const char *realm = request->realm;
     enum auth_status status = AUTH_INTERNAL;
     struct detail detail = {.text = ""};
     struct list list = {.views = NULL, .unreadable = {.tool = tool}};
@@ -269,7 +280,7 @@ static int list_store(const struct tool *tool, const char *realm, bool plain)
         status = AUTH_UNKNOWN_USER;
         goto out;
     }
-    status = print_list(tool, &list, plain);
+    status = print_list(tool, &list, request->plain);
     status = unreadable_end(&list.unreadable, status, list.n, "not in the list");
 
 out:
@@ -281,15 +292,14 @@ out:
 static int run(struct tool *tool, int argc, char **argv)
 {
     const struct tool_options options = {":" TOOL_COMMON_LETTERS, longs};
-    const char *realm = NULL;
-    bool plain = false;
+    struct request request = {.tool = tool};
     int option;
     int code = TOOL_DONE;
     while ((option = tool_next_option(tool, argc, argv, &options, &code)) >= 0) {
         if (option == OPTION_REALM) {
-            realm = optarg;
+            request.realm = optarg;
         } else {
-            plain = true;
+            request.plain = true;
         }
     }
     if (option == TOOL_OPTIONS_STOP) {
@@ -298,7 +308,7 @@ static int run(struct tool *tool, int argc, char **argv)
     if (optind != argc) {
         return tool_usage_error(tool, "takes no arguments (a realm goes behind --realm)");
     }
-    return list_store(tool, realm, plain);
+    return worker_run(tool, list_store, &request);
 }
 
 const struct verb verb_list = {

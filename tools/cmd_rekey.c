@@ -9,6 +9,7 @@
 #include "progress.h"
 #include "store/store_rekey.h"
 #include "tool.h"
+#include "worker.h"
 
 enum { OPTION_PREPARE = TOOL_LONG_ONLY, OPTION_RETIRE, OPTION_RETIRE_NOW };
 
@@ -203,9 +204,17 @@ static enum auth_status print_json(const struct rekey *rekey)
                   rekey->sealed ? 1 : 0, "retired", rekey->retired ? 1 : 0));
 }
 
-static int rekey(const struct tool *tool, enum rekey_mode mode)
+struct task {
+    const struct tool *tool;
+    enum rekey_mode mode;
+};
+
+/* In a process that damaged pages may end. */
+static int rekey(void *ctx)
 {
-    struct rekey rekey = {.tool = tool, .mode = mode};
+    const struct task *task = ctx;
+    const struct tool *tool = task->tool;
+    struct rekey rekey = {.tool = tool, .mode = task->mode};
 
     if (!key_helper_start(&rekey.helper, tool)) {
         return TOOL_FAILED;
@@ -250,7 +259,8 @@ static int run(struct tool *tool, int argc, char **argv)
     if (optind != argc) {
         return tool_usage_error(tool, "takes no arguments");
     }
-    return rekey(tool, mode);
+    struct task task = {tool, mode};
+    return worker_run(tool, rekey, &task);
 }
 
 const struct verb verb_rekey = {

@@ -14,6 +14,7 @@
 #include "tool.h"
 #include "unreadable.h"
 #include "view.h"
+#include "worker.h"
 
 enum {
     OPTION_REALM = TOOL_LONG_ONLY,
@@ -220,16 +221,25 @@ static enum auth_status print_counts(const struct tool *tool, const struct count
     return AUTH_OK;
 }
 
-/* who, or all of realm. */
-static int set(const struct tool *tool, const struct identity *who, const char *realm,
-               const struct setting *setting)
+struct task {
+    const struct tool *tool;
+    const struct identity *who; /* if realm is NULL, which means all of that */
+    const char *realm;
+    const struct setting *setting;
+};
+
+/* In a process that damaged pages may end. */
+static int set(void *ctx)
 {
+    const struct task *task = ctx;
+    const struct tool *tool = task->tool;
+    const struct setting *setting = task->setting;
     struct store *store = NULL;
     struct counts counts = {.unreadable = {.tool = tool}};
     enum auth_status status = tool_open_store(tool, true, &store);
     if (status == AUTH_OK) {
-        status = realm != NULL ? change_realm(tool, store, realm, setting, &counts)
-                               : change(tool, store, who, setting, &counts);
+        status = task->realm != NULL ? change_realm(tool, store, task->realm, setting, &counts)
+                                     : change(tool, store, task->who, setting, &counts);
         store_close(store);
     }
     if (status == AUTH_OK) {
@@ -321,9 +331,8 @@ static int run(struct tool *tool, int argc, char **argv)
             tool_report(tool, status, &detail, "--realm");
         }
     }
-    return status == AUTH_OK
-               ? set(tool, &who, request.realm == NULL ? NULL : realm, &request.setting)
-               : tool_exit_code(status);
+    struct task task = {tool, &who, request.realm == NULL ? NULL : realm, &request.setting};
+    return status == AUTH_OK ? worker_run(tool, set, &task) : tool_exit_code(status);
 }
 
 const struct verb verb_set = {

@@ -9,6 +9,7 @@
 #include "names.h"
 #include "tool.h"
 #include "view.h"
+#include "worker.h"
 
 static const char usage[] =
     "Usage: sasl-lmdb show [OPTION]... USER[@REALM]\n"
@@ -88,8 +89,17 @@ static void print_account(const struct record *record, const struct view *view)
     buf_release(&text);
 }
 
-static int show(const struct tool *tool, const struct identity *who)
+struct task {
+    const struct tool *tool;
+    const struct identity *who;
+};
+
+/* In a process that damaged pages may end. */
+static int show(void *ctx)
 {
+    const struct task *task = ctx;
+    const struct tool *tool = task->tool;
+    const struct identity *who = task->who;
     enum auth_status status = AUTH_INTERNAL;
     struct detail detail = {.text = ""};
     struct record record = {.flags = 0};
@@ -131,7 +141,8 @@ static int run(struct tool *tool, int argc, char **argv)
                             &code)) {
         return code;
     }
-    return show(tool, &who);
+    struct task task = {tool, &who};
+    return worker_run(tool, show, &task);
 }
 
 const struct verb verb_show = {

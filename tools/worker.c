@@ -23,6 +23,8 @@ void *worker_shared(size_t n)
 bool worker_start(const struct tool *tool, int (*run)(void *ctx), void *ctx, pid_t *ret_pid)
 {
     fflush(NULL);
+    /* Whoever started the verb may have left it ignored: a child would end unseen. */
+    (void)signal(SIGCHLD, SIG_DFL);
     pid_t parent = getpid();
     pid_t pid = fork();
 
@@ -41,24 +43,118 @@ bool worker_start(const struct tool *tool, int (*run)(void *ctx), void *ctx, pid
     return true;
 }
 
+/* How it ended, if it has. */
+static struct worker_end look(pid_t pid, int options)
+{
+    struct worker_end end = {.running = true};
+    int status = 0;
+    pid_t got = waitpid(pid, &status, options);
+
+    if (got == pid) {
+        end.running = false;
+        end.exit = WIFEXITED(status) ? WEXITSTATUS(status) : TOOL_FAILED;
+        end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    } else if (got < 0 && errno != EINTR) {
+        end = (struct worker_end){.exit = TOOL_FAILED};
+    }
+    return end;
+}
+
 struct worker_end worker_wait(pid_t pid, int milliseconds)
 {
     static const struct timespec pause = {0, (long)POLL_MILLISECONDS * NANOSECONDS};
     struct worker_end end = {.running = true};
-    int status = 0;
 
     for (int waited = 0; milliseconds < 0 || waited <= milliseconds; waited += POLL_MILLISECONDS) {
-        pid_t got = waitpid(pid, &status, milliseconds < 0 ? 0 : WNOHANG);
-        if (got == pid) {
-            end.running = false;
-            end.exit = WIFEXITED(status) ? WEXITSTATUS(status) : TOOL_FAILED;
-            end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+        end = look(pid, milliseconds < 0 ? 0 : WNOHANG);
+        if (!end.running) {
             return end;
-        }
-        if (got < 0 && errno != EINTR) {
-            return (struct worker_end){.exit = TOOL_FAILED};
         }
         (void)nanosleep(&pause, NULL);
     }
     return end;
+}
+
+/* What somebody sends to end a verb. */
+static bool is_interrupt(int number)
+{
+    return number == SIGINT || number == SIGTERM || number == SIGHUP;
+}
+
+/* These, unless they are ignored, and the end of a child. */
+static void fill_awaited(sigset_t *ret)
+{
+    static const int interrupts[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action;
+
+    sigemptyset(ret);
+    sigaddset(ret, SIGCHLD);
+    for (size_t i = 0; i < sizeof interrupts / sizeof interrupts[0]; i++) {
+        if (sigaction(interrupts[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) {
+            sigaddset(ret, interrupts[i]);
+        }
+    }
+}
+
+struct guarded {
+    const struct tool *tool;
+    int (*run)(void *ctx);
+    void *ctx;
+    sigset_t mask;
+};
+
+static int run_guarded(void *ctx)
+{
+    const struct guarded *guarded = ctx;
+
+    pthread_sigmask(SIG_SETMASK, &guarded->mask, NULL);
+    int code = guarded->run(guarded->ctx);
+    return tool_flush(guarded->tool) || code != TOOL_DONE ? code : TOOL_FAILED;
+}
+
+static struct worker_end await(pid_t pid, const sigset_t *awaited)
+{
+    static const struct timespec at_once = {0, 0};
+    struct worker_end end = look(pid, WNOHANG);
+
+    while (end.running) {
+        int number = sigwaitinfo(awaited, NULL);
+
+        if (is_interrupt(number)) {
+            (void)kill(pid, number);
+        }
+        end = look(pid, WNOHANG);
+    }
+    /* What a terminal sent to both. */
+    while (is_interrupt(end.signal) && sigtimedwait(awaited, NULL, &at_once) > 0) {
+    }
+    return end;
+}
+
+int worker_run(const struct tool *tool, int (*run)(void *ctx), void *ctx)
+{
+    struct guarded guarded = {.tool = tool, .run = run, .ctx = ctx};
+    struct worker_end end = {.exit = TOOL_FAILED};
+    sigset_t awaited;
+    pid_t pid = -1;
+
+    fill_awaited(&awaited);
+    pthread_sigmask(SIG_BLOCK, &awaited, &guarded.mask);
+    if (worker_start(tool, run_guarded, &guarded, &pid)) {
+        end = await(pid, &awaited);
+    }
+    pthread_sigmask(SIG_SETMASK, &guarded.mask, NULL);
+    if (end.signal == 0) {
+        return end.exit;
+    }
+    if (end.signal == SIGPIPE) {
+        (void)raise(SIGPIPE); /* nobody reads on: no more is said about that than always */
+    } else if (is_interrupt(end.signal)) {
+        tool_say(tool, "interrupted by signal %d", end.signal);
+    } else {
+        tool_say(tool,
+                 "%s: reading it ended the process by signal %d; \"sasl-lmdb check\" tells where",
+                 tool->store_path, end.signal);
+    }
+    return TOOL_FAILED;
 }

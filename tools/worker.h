@@ -32,4 +32,11 @@ struct worker_end {
 /* Waits at most some milliseconds, negative: for ever. */
 struct worker_end worker_wait(pid_t pid, int milliseconds);
 
+/*
+ * Runs run(ctx), which walks through a store, in a child that damaged pages may end, and returns
+ * its result. TOOL_FAILED, told, if a signal ended it. SIGINT, SIGTERM and SIGHUP go to the child,
+ * which may catch them and come to an orderly end; this process stays, to clear away.
+ */
+int worker_run(const struct tool *tool, int (*run)(void *ctx), void *ctx);
+
 #endif

@@ -185,19 +185,16 @@ static int write_all(int fd, struct slice bytes)
     return fsync(fd) == 0 ? 0 : errno;
 }
 
-/* A name beside path that nobody can guess and wait for. */
-static enum auth_status make_temporary_name(const char *path, struct buf *ret)
+enum auth_status file_name_beside(const char *path, struct buf *ret)
 {
     uint8_t random[RANDOM_NAME];
     enum auth_status status = crypto_random(random, sizeof random);
 
-    if (status != AUTH_OK) {
-        return status;
-    }
+    buf_init(ret, PATH_CEILING);
     buf_put_str(ret, path);
     buf_put_byte(ret, '.');
     buf_put_hex(ret, random, sizeof random);
-    return buf_status(ret);
+    return status == AUTH_OK ? buf_status(ret) : status;
 }
 
 enum auth_status file_replace(const char *path, const struct file_mode *mode, struct slice bytes,
@@ -207,8 +204,7 @@ enum auth_status file_replace(const char *path, const struct file_mode *mode, st
     struct buf name;
     int fd = -1;
 
-    buf_init(&name, PATH_CEILING);
-    enum auth_status status = make_temporary_name(path, &name);
+    enum auth_status status = file_name_beside(path, &name);
     if (status == AUTH_OK) {
         status = file_create(buf_text(&name), mode, &fd, detail);
     }
@@ -232,7 +228,7 @@ enum auth_status file_replace(const char *path, const struct file_mode *mode, st
     return status;
 }
 
-/* Whether name is base, a dot, and as many hex digits as make_temporary_name() puts there. */
+/* Whether name is base, a dot, and as many hex digits as file_name_beside() puts there. */
 static bool is_leftover(const char *name, const char *base)
 {
     size_t n = strlen(base);

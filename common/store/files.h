@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/detail.h"
 #include "base/slice.h"
 #include "base/status.h"
@@ -41,6 +42,12 @@ struct file_mode {
  */
 MUST_USE enum auth_status file_create(const char *path, const struct file_mode *mode, int *ret_fd,
                                       struct detail *detail);
+
+/*
+ * A name beside path that nobody can guess and wait for: path, a dot, 16 hex digits. Initialises
+ * *ret, which the caller releases, whatever comes of it.
+ */
+MUST_USE enum auth_status file_name_beside(const char *path, struct buf *ret);
 
 /*
  * Replaces a file (or makes it) by one that holds the given bytes, whole or not at all: written

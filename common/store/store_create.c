@@ -11,7 +11,7 @@
 #include "base/crypto.h"
 #include "store/store_internal.h"
 
-enum { TEMPORARY_RANDOM = 8, FIRST_TABLE = 1, MAX_PATH = 4096 };
+enum { FIRST_TABLE = 1 };
 
 /* What is being made, and what has been made so far and goes away again on an error. */
 struct creation {
@@ -95,15 +95,8 @@ static enum auth_status check_directory(const char *path, struct detail *detail)
 static enum auth_status choose_names(struct creation *creation)
 {
     const char *path = creation->options->path;
-    uint8_t random[TEMPORARY_RANDOM];
-    enum auth_status status = crypto_random(random, sizeof random);
+    enum auth_status status = file_name_beside(path, &creation->temporary);
 
-    buf_put_str(&creation->temporary, path);
-    buf_put_byte(&creation->temporary, '.');
-    buf_put_hex(&creation->temporary, random, sizeof random);
-    if (status == AUTH_OK) {
-        status = buf_status(&creation->temporary);
-    }
     if (status != AUTH_OK) {
         return status;
     }
@@ -275,7 +268,6 @@ enum auth_status store_create(const struct store_create_options *options, struct
 {
     struct creation creation = {.options = options, .detail = detail};
 
-    buf_init(&creation.temporary, MAX_PATH);
     enum auth_status status = check_policy(&options->policy, detail);
     if (status == AUTH_OK) {
         status = check_directory(options->path, detail);

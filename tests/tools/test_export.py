@@ -76,29 +76,6 @@ class Jsonl(ExportTest):
                                               "CRAM-MD5", "DIGEST-MD5", "checkpass"])
         self.assertIs(objects["carol@other.example"]["disabled"], True)
 
-    def test_interrupted(self):
-        """Half a file would be taken for a whole one."""
-        hashed = b"$6$salt$" + b"x" * 86
-        lines = b"".join(b"user%d:%s:1::::::\n" % (i, hashed) for i in range(5000))
-        result = self.store.tool("import", "--format", "shadow", "-u", "big.example", "-",
-                                 stdin=lines)
-        self.assertEqual(result.status, 0, result)
-        path = os.path.join(self.directory, "half")
-        status = 0
-        while status == 0:  # an export that was quicker than the signal does not count
-            with subprocess.Popen(self.store.command("export", "--format", "jsonl", "-o", path),
-                                  stderr=subprocess.PIPE) as process:
-                while process.poll() is None and not (os.path.exists(path)
-                                                      and os.stat(path).st_size):
-                    pass
-                process.send_signal(signal.SIGINT)
-                said = process.stderr.read()
-                status = process.wait(toolkit.SECONDS)
-            self.assertEqual(os.path.exists(path), status == 0)
-            if status == 0:
-                os.unlink(path)
-        self.assertEqual((status, said), (3, b"sasl-lmdb: export: interrupted by signal 2\n"))
-
     def test_secrets_are_what_they_should_be(self):
         objects, result = self.export(self.store, "--with-secrets", "--legacy")
         self.assertEqual(result.err, b"")
@@ -524,6 +501,63 @@ class Output(ExportTest):
         result = self.store.tool("export", "--format", "jsonl", "--with-secrets", "-o", path)
         self.assert_one_line(result, 3)
         self.assertFalse(os.path.exists(path))
+
+    def test_whoever_starts_it_ignores_children(self):
+        """The verb has one, and has to see how it ends."""
+        for arguments in (("list",), ("check",), ("export", "--format", "jsonl")):
+            result = toolkit.run(
+                self.store.command(*arguments),
+                preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+            self.assertEqual((result.status, result.err), (0, b""), arguments)
+
+    def left(self, path):
+        """What is there under that name, or one that begins like it: names and sizes."""
+        sizes = {}
+        for name in os.listdir(self.directory):
+            if name.startswith(os.path.basename(path)):
+                try:
+                    sizes[name] = os.stat(os.path.join(self.directory, name)).st_size
+                except FileNotFoundError:
+                    pass  # it has just got another name
+        return sizes
+
+    def break_off(self, arguments, path, number):
+        """Ends a verb by a signal while it writes: its status, and what it said. One that was
+        quicker than the signal, or was giving the file its name, does not count."""
+        for _ in range(100):
+            with subprocess.Popen(self.store.command(*arguments), stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE) as process:
+                while process.poll() is None and not any(self.left(path).values()):
+                    pass
+                process.send_signal(number)
+                said = process.stderr.read()
+                status = process.wait(toolkit.SECONDS)
+            if status in (3, -signal.SIGKILL) and os.path.basename(path) not in self.left(path):
+                return status, said
+            for name in self.left(path):
+                os.unlink(os.path.join(self.directory, name))
+        raise AssertionError(f"signal {number} never came in time for {arguments}")
+
+    def test_what_is_broken_off_has_not_the_name(self):
+        """Half a file would be taken for a whole one."""
+        hashed = b"$6$salt$" + b"x" * 86
+        lines = b"".join(b"user%d:%s:1::::::\n" % (i, hashed) for i in range(5000))
+        result = self.store.tool("import", "--format", "shadow", "-u", "big.example", "-",
+                                 stdin=lines)
+        self.assertEqual(result.status, 0, result)
+        path = os.path.join(self.directory, "half")
+        for arguments in (("export", "--format", "jsonl", "-o", path), ("backup", path)):
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with self.subTest(arguments=arguments, number=number):
+                    status, said = self.break_off(arguments, path, number)
+                    if number == signal.SIGTERM:
+                        said_so = f"sasl-lmdb: {arguments[0]}: interrupted by signal 15\n".encode()
+                        self.assertEqual((status, said, self.left(path)), (3, said_so, {}))
+                    else:
+                        self.assertEqual((status, said), (-number, b""))
+                        (name,) = self.left(path)
+                        self.assertRegex(name, r"\Ahalf\.[0-9a-f]{16}\Z")
+                        os.unlink(os.path.join(self.directory, name))
 
     def test_usage(self):
         for arguments, word in (

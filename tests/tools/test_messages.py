@@ -95,7 +95,7 @@ SAID = [
     ("import --format tsv --replace empty", 1, "empty holds no account: nothing was replaced"),
     ("export --format jsonl -o good", 1, "good exists already; accounts are written to a new file"),
     ("export --format jsonl -o d", 1, "d exists already; accounts are written to a new file"),
-    ("export --format jsonl -o no/e", 3, f"no/e: cannot be made: {MISSING}"),
+    ("export --format jsonl -o no/e", 3, f"cannot create no/e: {MISSING}"),
     ("-f u -k k3 init", 1, "u exists already; init makes a new one (-f names it). \"mv u u.old && "
                            "mv u-lock u.old-lock\" puts this one aside"),
     ("-f d -k k3 init", 1, "d exists already; init makes a new one (-f names it). \"mv d d.old\" "
@@ -377,7 +377,8 @@ class Messages(toolkit.ToolTest):
             (["restore", "good"], "good: cannot be opened: Permission denied"),
             (["backup", "b"], f"cannot create b: user {NOBODY} may not make files in its "
                               "directory"),
-            (["export", "--format", "jsonl", "-o", "e"], "e: cannot be made: Permission denied"),
+            (["export", "--format", "jsonl", "-o", "e"],
+             f"cannot create e: user {NOBODY} may not make files in its directory"),
             (["-f", "u4", "-k", "k4", "init"],
              f"directory .: access denied to {who} (it has mode 0755, owner 0, group 0); run this "
              "as root"),
