@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -14,8 +15,10 @@
 #include "json_result.h"
 #include "names.h"
 #include "privilege.h"
+#include "store/files.h"
 #include "tool.h"
 #include "view.h"
+#include "worker.h"
 
 /* The account a package makes for stores: no server runs as it, and it owns nothing else. */
 #define STORE_ACCOUNT "sasl-lmdb"
@@ -63,6 +66,7 @@ struct init {
     bool strict;
     bool had_key;      /* the key file was there */
     bool key_of_other; /* and somebody else's: it is left to him */
+    bool key_stays;    /* and no group gets it either */
     bool named_owner;  /* other than the account that stores are for */
 };
 
@@ -143,6 +147,71 @@ static enum auth_status refuse_directory(const struct init *init, struct detail 
                             "the directory of %s is user %u's, who could exchange what root makes "
                             "there: give it to root (chown), or run this as that user",
                             init->create.path, (unsigned)uid);
+}
+
+/* Where a file is to be, all links followed; NULL where nothing can be made, which is told then. */
+static char *resolved_directory(const char *path)
+{
+    char *directory = file_directory(path);
+    char *resolved = directory == NULL ? NULL : realpath(directory, NULL);
+    free(directory);
+    return resolved;
+}
+
+struct looking {
+    const struct tool *tool;
+    const struct init *init;
+    char *directories[2]; /* of the store and of the key; NULL: not looked at */
+};
+
+/* In a process of its own, as whom the tools will become. */
+static int look_as_owner(void *ctx)
+{
+    const struct looking *looking = ctx;
+    const struct init *init = looking->init;
+    const struct store_create_options *create = &init->create;
+    struct detail detail = {.text = ""};
+    enum auth_status status =
+        privilege_become(create->owner, create->have_group ? create->group : 0, &detail);
+    for (size_t i = 0; i < 2 && status == AUTH_OK; i++) {
+        const char *directory = looking->directories[i];
+        if (directory != NULL && file_access(directory, X_OK) == EACCES) {
+            status = file_explain("directory", directory, EACCES, &detail);
+        }
+    }
+    if (status == AUTH_OK && init->key_stays && file_access(create->key_path, R_OK) == EACCES) {
+        status = file_explain("key file", create->key_path, EACCES, &detail);
+    }
+    if (status == AUTH_OK) {
+        return TOOL_DONE;
+    }
+    tool_say(looking->tool,
+             "the store is to belong to %s, whom the tools become: %s: choose another place (-f, "
+             "-k), or --owner root",
+             init->owner_name, detail_text(&detail, status));
+    return TOOL_REFUSED;
+}
+
+/*
+ * A store or a key that its owner cannot get at is of use to nobody, since root's tools become him.
+ * An enum tool_exit.
+ */
+static int refuse_out_of_reach(const struct tool *tool, const struct init *init)
+{
+    struct looking looking = {tool, init, {NULL, NULL}};
+    struct worker_end end = {.exit = TOOL_FAILED};
+    pid_t pid = -1;
+    if (!init->create.have_owner || init->create.owner == geteuid()) {
+        return TOOL_DONE;
+    }
+    looking.directories[0] = resolved_directory(init->create.path);
+    looking.directories[1] = resolved_directory(init->create.key_path);
+    if (worker_start(tool, look_as_owner, &looking, &pid)) {
+        end = worker_wait(pid, -1);
+    }
+    free(looking.directories[0]);
+    free(looking.directories[1]);
+    return end.signal == 0 ? end.exit : TOOL_FAILED;
 }
 
 /*
@@ -307,6 +376,8 @@ static int create(const struct tool *tool, struct init *init)
     init->create.key_path = tool->key_path;
     init->had_key = stat(tool->key_path, &key) == 0;
     init->key_of_other = init->had_key && key.st_uid != geteuid();
+    init->key_stays =
+        init->key_of_other && (!init->create.have_group || (key.st_mode & S_IRWXG) != 0);
     init->named_owner = init->create.have_owner && strcmp(init->owner_name, STORE_ACCOUNT) != 0;
     choose_owner(init);
     enum auth_status status = refuse_key(init, &detail);
@@ -314,6 +385,10 @@ static int create(const struct tool *tool, struct init *init)
         status = refuse_directory(init, &detail);
     }
     if (status == AUTH_OK) {
+        const int code = refuse_out_of_reach(tool, init);
+        if (code != TOOL_DONE) {
+            return code;
+        }
         status = store_create(&init->create, &detail);
     }
     if (status == AUTH_OK) {

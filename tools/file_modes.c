@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "file_modes.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "doctor_command.h"
+#include "privilege.h"
 #include "store/files.h"
 #include "store/ticket_file.h"
 
@@ -95,6 +97,22 @@ static bool tell_one(const struct tool *tool, const struct wanted *file, const s
              remedy(&arena, path, &mode));
     arena_release(&arena);
     return true;
+}
+
+const char *file_modes_open_key(const struct tool *tool, struct arena *arena)
+{
+    struct stat data;
+    struct stat key;
+
+    if (!privilege_directory_is_root_s(tool->store_path) || lstat(tool->store_path, &data) != 0 ||
+        !S_ISREG(data.st_mode) || data.st_uid != geteuid() || lstat(tool->key_path, &key) != 0 ||
+        !S_ISREG(key.st_mode) || (key.st_uid != 0 && key.st_uid != geteuid()) ||
+        file_access(tool->key_path, R_OK) != EACCES) {
+        return "";
+    }
+    const struct file_mode mode = {(data.st_mode & S_IRGRP) != 0 ? 0640 : 0600, data.st_uid,
+                                   data.st_gid};
+    return remedy(arena, tool->key_path, &mode);
 }
 
 unsigned file_modes_tell(const struct tool *tool)

@@ -7,6 +7,7 @@
 #ifndef SASL_LMDB_FILE_MODES_H
 #define SASL_LMDB_FILE_MODES_H
 
+#include "doctor_arena.h"
 #include "tool.h"
 
 /*
@@ -15,5 +16,13 @@
  * over. Returns how many were told.
  */
 unsigned file_modes_tell(const struct tool *tool);
+
+/*
+ * To the store's owner, whom root has become: the command, in the arena, that gives him a key file
+ * of root's that he cannot read, behind ": " for a message. "" where that is not what keeps him
+ * out, or where the store does not lie in a directory of root's: who has put one elsewhere is not
+ * to be given root's keys.
+ */
+const char *file_modes_open_key(const struct tool *tool, struct arena *arena);
 
 #endif

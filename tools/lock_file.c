@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lock_file.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,14 +8,6 @@
 #include "privilege.h"
 #include "store/files.h"
 #include "store/kv_files.h"
-
-static bool is_root_s_alone(const char *directory)
-{
-    struct stat st;
-
-    return directory != NULL && stat(directory, &st) == 0 && st.st_uid == 0 &&
-           (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
 
 enum auth_status lock_file_make(const char *store_path, struct detail *detail)
 {
@@ -28,14 +19,12 @@ enum auth_status lock_file_make(const char *store_path, struct detail *detail)
         !S_ISREG(data.st_mode)) {
         return AUTH_OK;
     }
-    char *directory = file_directory(store_path);
     char *lock_path = file_suffixed(store_path, "-lock");
     if (lock_path == NULL) {
         status = AUTH_NO_MEMORY;
-    } else if (is_root_s_alone(directory)) {
+    } else if (privilege_directory_is_root_s(store_path)) {
         status = kv_files_make_lock(store_path, lock_path, detail);
     }
-    free(directory);
     free(lock_path);
     return status;
 }

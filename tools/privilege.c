@@ -101,6 +101,17 @@ uid_t privilege_directory_owner(const char *store_path)
     return uid;
 }
 
+bool privilege_directory_is_root_s(const char *store_path)
+{
+    char *directory = file_directory(store_path);
+    struct stat st;
+    bool is = directory != NULL && stat(directory, &st) == 0 && st.st_uid == 0 &&
+              (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+
+    free(directory);
+    return is;
+}
+
 uid_t privilege_owner(const char *store_path)
 {
     uid_t uid = 0;
@@ -113,7 +124,7 @@ uid_t privilege_owner(const char *store_path)
  * For good: also root's way back is tried, and the one by way of root's terminal is closed. The
  * kernel forgets with a change of user that this process was to end with its parent.
  */
-static enum auth_status become(uid_t uid, gid_t gid, struct detail *detail)
+static enum auth_status become_both(uid_t uid, gid_t gid, struct detail *detail)
 {
     int end_with_parent = 0;
 
@@ -128,6 +139,21 @@ static enum auth_status become(uid_t uid, gid_t gid, struct detail *detail)
     return AUTH_OK;
 }
 
+enum auth_status privilege_become(uid_t uid, gid_t gid, struct detail *detail)
+{
+    if (gid == NO_GROUP) {
+        const struct passwd *owner = getpwuid(uid);
+        if (owner == NULL) {
+            return detail_set(detail, AUTH_STORE_DENIED,
+                              "the store or its directory belongs to uid %u, which has no account "
+                              "to become; give it to a user with chown",
+                              (unsigned)uid);
+        }
+        gid = owner->pw_gid;
+    }
+    return become_both(uid, gid, detail);
+}
+
 enum auth_status privilege_become_nobody(struct detail *detail)
 {
     const struct passwd *nobody = NULL;
@@ -140,7 +166,7 @@ enum auth_status privilege_become_nobody(struct detail *detail)
             detail, AUTH_STORE_DENIED,
             "there is no user \"nobody\" to become: run this as another user than root");
     }
-    return become(nobody->pw_uid, nobody->pw_gid, detail);
+    return become_both(nobody->pw_uid, nobody->pw_gid, detail);
 }
 
 enum auth_status privilege_become_owner(const char *store_path, struct detail *detail)
@@ -158,15 +184,5 @@ enum auth_status privilege_become_owner(const char *store_path, struct detail *d
             return error == 0 ? AUTH_OK : file_explain("store", store_path, error, detail);
         }
     }
-    if (gid == NO_GROUP) {
-        const struct passwd *owner = getpwuid(uid);
-        if (owner == NULL) {
-            return detail_set(detail, AUTH_STORE_DENIED,
-                              "the store or its directory belongs to uid %u, which has no account "
-                              "to become; give it to a user with chown",
-                              (unsigned)uid);
-        }
-        gid = owner->pw_gid;
-    }
-    return become(uid, gid, detail);
+    return privilege_become(uid, gid, detail);
 }

@@ -45,10 +45,19 @@ MUST_USE enum auth_status privilege_become_owner(const char *store_path, struct 
  */
 MUST_USE enum auth_status privilege_become_nobody(struct detail *detail);
 
+/*
+ * Root becomes for good whoever a store is to belong to: that user with that group, or with his own
+ * where it is 0. Errors as privilege_become_owner().
+ */
+MUST_USE enum auth_status privilege_become(uid_t uid, gid_t gid, struct detail *detail);
+
 /* To root, whose of other people's the files of the store are; (uid_t)-1 if nobody's. */
 uid_t privilege_owner(const char *store_path);
 
 /* The same for the directory the store is in, or is to be in. */
 uid_t privilege_directory_owner(const char *store_path);
+
+/* Whether that directory is root's, and nobody else may write to it. */
+bool privilege_directory_is_root_s(const char *store_path);
 
 #endif

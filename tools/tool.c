@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "engine/identity.h"
+#include "file_modes.h"
 #include "lock_file.h"
 #include "privilege.h"
 #include "store/store_generation.h"
@@ -145,7 +146,11 @@ enum auth_status tool_report_store(const struct tool *tool, enum auth_status sta
     if (detail->text[0] == '\0') {
         return tool_report(tool, status, NULL, "store %s", tool->store_path);
     }
-    tool_say(tool, "%s%s", detail->text, remedy(tool, status));
+    struct arena arena = {.pieces = NULL};
+    const bool denied = status == AUTH_STORE_DENIED && privilege_started_as_root();
+    tool_say(tool, "%s%s%s", detail->text, remedy(tool, status),
+             denied && geteuid() != 0 ? file_modes_open_key(tool, &arena) : "");
+    arena_release(&arena);
     return status;
 }
 

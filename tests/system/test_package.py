@@ -231,6 +231,7 @@ class Upgrading(PackageCase):
     def test_other_stores_stay_as_they_are(self):
         """One of somebody's own, one beside the package's, and tickets; whatever dpkg does."""
         own = tempfile.mkdtemp(dir="/srv")
+        os.chmod(own, 0o755)
         beside = os.path.dirname(STORE)
         for store_path, key in ((f"{own}/users.mdb", f"{own}/key"),
                                 (f"{beside}/other.mdb", "/etc/sasl-lmdb/other")):

@@ -87,19 +87,53 @@ class Privilege(toolkit.ToolTest):
                 os.chown(other.key, uid, 0)
                 result = other.tool("init", "--owner", "nobody", "--iterations", "4096")
                 self.assertEqual(os.stat(other.key).st_uid, uid)
+                if uid == NOBODY:
+                    self.assertEqual(result.status, 0, result)
+                    result = other.tool("restore", os.path.join(self.directory, "b"))
+                    self.assertEqual(result.status, 0, result)
+                    continue
                 if uid == 0:
                     self.assert_one_line(result, 1, f"{other.key} holds keys of other stores",
                                          "-k", "chown")
-                    self.assertFalse(os.path.exists(other.path))
-                    self.assertEqual(toolkit.contents(other.key), toolkit.contents(self.store.key))
-                    continue
-                self.assertEqual(result.status, 0, result)
-                result = other.tool("restore", os.path.join(self.directory, "b"))
-                if uid == NOBODY:
-                    self.assertEqual(result.status, 0, result)
                 else:
-                    self.assert_one_line(result, 3, f"{other.key}: access denied to user {NOBODY}",
-                                         "root becomes the store's owner")
+                    self.assert_one_line(result, 1, "belong to nobody",
+                                         f"{other.key}: access denied to user {NOBODY}")
+                self.assertFalse(os.path.exists(other.path))
+                self.assertEqual(toolkit.contents(other.key), toolkit.contents(self.store.key))
+
+    def test_a_key_of_somebody_else_that_the_owner_s_group_reads(self):
+        """The owner has it by his group, whether it is open to that already or init opens it."""
+        for mode in (0o640, 0o600):
+            other = toolkit.Store(self.directory, f"other{mode}.mdb", f"other{mode}.key")
+            shutil.copy(self.store.key, other.key)
+            os.chmod(other.key, mode)
+            os.chown(other.key, 1, NOBODY)
+            result = other.tool("init", "--owner", "nobody", "--group", str(NOBODY))
+            self.assertEqual(result.status, 0, result)
+            self.assertEqual(other.names(), [])
+
+    def test_init_where_its_owner_gets_nowhere(self):
+        """Nothing is made: root's tools would become somebody who cannot open it."""
+        closed = os.path.join(self.directory, "closed")
+        inside = os.path.join(closed, "inside")
+        os.makedirs(inside)
+        os.chmod(closed, 0o700)
+        link = os.path.join(self.directory, "link")
+        os.symlink(inside, link)
+        for store, key in ((inside, self.directory), (self.directory, inside), (closed, closed),
+                           (link, link)):
+            other = toolkit.Store(store, "new.mdb")
+            other.key = os.path.join(key, "new.key")
+            before = [sorted(os.listdir(path)) for path in (self.directory, closed, inside)]
+            result = other.tool("init", "--owner", "nobody")
+            self.assert_one_line(result, 1, "belong to nobody", f"user {NOBODY}", closed,
+                                 "choose another place (-f, -k), or --owner root")
+            self.assertEqual(
+                [sorted(os.listdir(path)) for path in (self.directory, closed, inside)], before)
+            self.assertEqual(other.tool("init", "--owner", "root").status, 0)
+            self.assertEqual(other.names(), [])
+            for path in (other.path, other.lock, other.key):
+                os.unlink(path)
 
     def test_root_becomes_the_owner(self):
         self.give_store_away()
@@ -310,10 +344,26 @@ class Privilege(toolkit.ToolTest):
             os.unlink(tickets)
 
     def test_a_key_that_root_alone_can_read(self):
+        """The command that mends it, where the store lies in a directory of root's."""
         self.give_store_away()
         self.give_away(self.store.key, uid=0, gid=0)
         result = self.store.tool("list")
         self.assert_one_line(result, 3, "list", self.store.key)
+        self.assertNotIn(b"chown", result.err)
+        self.give_away(self.directory, uid=0, gid=0)
+        for mode, key_mode in ((0o640, "0640"), (0o600, "0600")):
+            self.give_away(self.store.key, uid=0, gid=0)
+            os.chmod(self.store.key, 0o600)
+            os.chmod(self.store.path, mode)
+            os.chmod(self.store.lock, mode | (mode & 0o60) >> 1)
+            command = (f"chown -h {NOBODY}:{NOBODY} {self.store.key} && "
+                       f"chmod {key_mode} {self.store.key}")
+            result = self.store.tool("list")
+            self.assert_one_line(result, 3, "who has to have access: " + command)
+            result = self.store.passwd("-d", NAME)
+            self.assert_one_line(result, 1, command, program="saslpasswd-lmdb")
+            self.assertEqual(toolkit.run(["/bin/sh", "-c", command]).status, 0)
+            self.assertEqual(self.store.tool("check").err, b"")
 
     def test_an_import_file_that_root_alone_can_read(self):
         self.give_store_away()
