@@ -59,7 +59,7 @@ static void guard_signals(struct guard *guard)
     caught = 0;
 }
 
-static bool guard_echo(struct guard *guard)
+static bool guard_echo(struct guard *guard, enum prompt_typed_ahead typed_ahead)
 {
     if (tcgetattr(STDIN_FILENO, &guard->terminal) != 0) {
         return false;
@@ -69,8 +69,8 @@ static bool guard_echo(struct guard *guard)
     /* The newline shows that Enter was taken. */
     silent.c_lflag |= ICANON | ECHONL | ISIG;
     guard->terminal_changed = true;
-    /* What was typed before the question, with echo, is not an answer to it. */
-    return tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0;
+    return tcsetattr(STDIN_FILENO, typed_ahead == PROMPT_TAKE ? TCSADRAIN : TCSAFLUSH, &silent) ==
+           0;
 }
 
 /* Everything back as it was; signals that came meanwhile take effect with the last call. */
@@ -137,7 +137,8 @@ static enum auth_status read_failed(struct detail *detail)
 }
 
 /* One line of a terminal is one read(). AUTH_CONTINUE: a signal came first. */
-static enum auth_status ask_once(const char *prompt, struct buf *ret, struct detail *detail)
+static enum auth_status ask_once(const char *prompt, enum prompt_typed_ahead typed_ahead,
+                                 struct buf *ret, struct detail *detail)
 {
     enum auth_status status = AUTH_INTERNAL;
     struct guard guard = {.terminal_changed = false};
@@ -145,7 +146,7 @@ static enum auth_status ask_once(const char *prompt, struct buf *ret, struct det
     ssize_t n = 0;
 
     guard_signals(&guard);
-    if (!guard_echo(&guard)) {
+    if (!guard_echo(&guard, typed_ahead)) {
         status = read_failed(detail);
         goto out;
     }
@@ -179,10 +180,11 @@ bool prompt_is_terminal(void)
     return isatty(STDIN_FILENO) == 1;
 }
 
-enum auth_status prompt_terminal(const char *prompt, struct buf *ret, struct detail *detail)
+enum auth_status prompt_terminal(const char *prompt, enum prompt_typed_ahead typed_ahead,
+                                 struct buf *ret, struct detail *detail)
 {
     for (;;) {
-        enum auth_status status = ask_once(prompt, ret, detail);
+        enum auth_status status = ask_once(prompt, typed_ahead, ret, detail);
         if (status != AUTH_CONTINUE) {
             return status;
         }
@@ -224,5 +226,6 @@ enum auth_status prompt_pipe(struct buf *ret, struct detail *detail)
 
 enum auth_status prompt_password(const char *prompt, struct buf *ret, struct detail *detail)
 {
-    return prompt_is_terminal() ? prompt_terminal(prompt, ret, detail) : prompt_pipe(ret, detail);
+    return prompt_is_terminal() ? prompt_terminal(prompt, PROMPT_FORGET, ret, detail)
+                                : prompt_pipe(ret, detail);
 }

@@ -15,14 +15,20 @@
 /* True if standard input is a terminal, i.e. somebody can be asked. */
 bool prompt_is_terminal(void);
 
+/* What was typed before the question, which the terminal has shown. */
+enum prompt_typed_ahead {
+    PROMPT_FORGET, /* is not an answer to it */
+    PROMPT_TAKE,   /* is, to a program that may be run by a script */
+};
+
 /*
  * Writes the prompt to the terminal, reads a line without echo and puts it, without its newline,
  * into ret. The terminal is set back whatever happens; a signal that ends or stops the process
  * takes its effect after that (the buffer wiped), and after a stop the question is asked again.
  * AUTH_OK (ret may be empty), AUTH_TOO_LONG, AUTH_NO_MEMORY, or AUTH_UNAVAILABLE with a detail.
  */
-MUST_USE enum auth_status prompt_terminal(const char *prompt, struct buf *ret,
-                                          struct detail *detail);
+MUST_USE enum auth_status prompt_terminal(const char *prompt, enum prompt_typed_ahead typed_ahead,
+                                          struct buf *ret, struct detail *detail);
 
 /*
  * Reads a line from standard input as it is, no terminal needed, no prompt, its newline removed;
@@ -31,7 +37,7 @@ MUST_USE enum auth_status prompt_terminal(const char *prompt, struct buf *ret,
  */
 MUST_USE enum auth_status prompt_pipe(struct buf *ret, struct detail *detail);
 
-/* prompt_terminal() if standard input is a terminal, else prompt_pipe(). */
+/* prompt_terminal(), typed ahead forgotten, if standard input is a terminal, else prompt_pipe(). */
 MUST_USE enum auth_status prompt_password(const char *prompt, struct buf *ret,
                                           struct detail *detail);
 

@@ -6,6 +6,8 @@
  *   -n    saslpasswd2 then leaves out the clear-text password. There never is one here: no effect.
  *   -c    saslpasswd2 creates an account without it too, and so does this.
  *   -a    names the service's configuration there; here it is checked and has no effect.
+ *   -p    on a terminal saslpasswd2 asks nothing and shows what is typed; here it is asked for once
+ *         and not shown. A line that was typed ahead counts with both.
  *   names and passwords that SASLprep refuses are refused (status 7), as are a second line on
  *   standard input and a password over 1024 bytes, which saslpasswd2 cuts.
  */
@@ -32,7 +34,7 @@ static const char usage[] =
     "       saslpasswd-lmdb -d [-u REALM] [-a APPNAME] [-f STORE] [-k KEYFILE] USER\n"
     "Sets the password of an account, which is made if there is none, or deletes it.\n"
     "\n"
-    "  -p            take the password from standard input, one line, without asking\n"
+    "  -p            take the password from standard input, one line, asked for once at most\n"
     "  -c            make the account (done without this option too)\n"
     "  -d            delete the account\n"
     "  -n            accepted: no clear-text password is ever stored\n"
@@ -85,7 +87,8 @@ static enum auth_status ask_again(const struct tool *tool, const struct buf *pas
     struct detail detail = {.text = ""};
     struct buf again;
     buf_init(&again, IDENTITY_MAX_PASSWORD);
-    enum auth_status status = prompt_terminal("Again (for verification): ", &again, &detail);
+    enum auth_status status =
+        prompt_terminal("Again (for verification): ", PROMPT_FORGET, &again, &detail);
     if (status == AUTH_OK &&
         (again.n != password->n || !crypto_equal(again.p, password->p, again.n))) {
         status = AUTH_WRONG_PASSWORD;
@@ -101,9 +104,12 @@ static enum auth_status take_password(const struct tool *tool, const struct requ
                                       struct buf *ret)
 {
     struct detail detail = {.text = ""};
-    bool ask = !request->pipe && prompt_is_terminal();
+    const bool terminal = prompt_is_terminal();
+    const bool ask = terminal && !request->pipe;
+    /* A script that has a terminal need not wait for the question with -p, as with saslpasswd2. */
     enum auth_status status =
-        ask ? prompt_terminal("Password: ", ret, &detail) : prompt_pipe(ret, &detail);
+        terminal ? prompt_terminal("Password: ", ask ? PROMPT_FORGET : PROMPT_TAKE, ret, &detail)
+                 : prompt_pipe(ret, &detail);
     if (status != AUTH_OK) {
         return tool_report(tool, status, &detail, "password");
     }

@@ -3,13 +3,13 @@
 
 import os
 import signal
-import time
 
 import toolkit
 
 NAME = "alice@example.org"
 FIRST = "Password: "
 SECOND = "Again (for verification): "
+STOCK = "/usr/sbin/saslpasswd2"
 
 
 class Prompt(toolkit.ToolTest):
@@ -161,13 +161,33 @@ class Prompt(toolkit.ToolTest):
         self.assertEqual(terminal.finish()[0], 0)
         self.assert_verifies(self.store, NAME, b"secret")
 
-    def test_pipe_mode_on_a_terminal_does_not_ask(self):
+    def test_pipe_mode_on_a_terminal(self):
+        """One line and no second question, as with saslpasswd2, but it is not shown."""
         terminal = self.passwd("-p", NAME)
-        time.sleep(0.3)
-        terminal.send("secret\n")
+        terminal.answer(FIRST, "Correct horse\n")
         status, said = terminal.finish()
         self.assertEqual(status, 0, said)
-        self.assertNotIn(FIRST.encode(), said)
+        self.assertNotIn(SECOND.encode(), said)
+        self.assert_not_shown(said, "Correct", "horse")
+        self.assertTrue(terminal.echoes())
+        self.assert_verifies(self.store, NAME, b"Correct horse")
+        terminal = self.passwd("-p", NAME)
+        terminal.answer(FIRST, b"\x03")
+        self.assertEqual(terminal.finish()[0], -signal.SIGINT)
+        self.assertTrue(terminal.echoes())
+
+    def test_pipe_mode_takes_what_was_typed_ahead(self):
+        """Scripts with a terminal need not wait for a question that saslpasswd2 does not ask."""
+        programs = [self.store.passwd_command("-p", NAME)]
+        if os.access(STOCK, os.X_OK):
+            programs.append([STOCK, "-f", os.path.join(self.directory, "sasldb"), "-p", NAME])
+        for program in programs:
+            terminal = self.terminal(
+                ["/bin/dash", "-c", 'echo ready; read line; exec "$@"', "dash", *program])
+            terminal.expect("ready")
+            terminal.send("go on\nsecret\n")
+            status, said = terminal.finish()
+            self.assertEqual(status, 0, said)
         self.assert_verifies(self.store, NAME, b"secret")
 
     def test_verify_asks_once(self):
