@@ -178,7 +178,7 @@ static void say_what_is_lost(const struct exporting *exporting)
         {export->legacy, "with legacy verifiers that were left out"},
         {exporting->refused, "refused"},
     };
-    if (export->kinds == 0 && export->accounts != 0 && exporting->format == &export_dovecot) {
+    if (export->kinds == 0 && export->accounts != 0 && !exporting->format->carries_state) {
         tool_say(export->tool, "note: without --with-secrets nobody can log in with this file");
     }
     for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {

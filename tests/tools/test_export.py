@@ -370,6 +370,7 @@ class Formats(ExportTest):
         for options in ([], ["--with-secrets"]):
             text, said = self.text("sql", *options, status=1)
             self.assertIn("backslash", said)
+            self.assertEqual("without --with-secrets nobody can log in" in said, not options)
             database = sqlite3.connect(":memory:", isolation_level=None)
             for _ in range(2):  # again changes nothing
                 database.executescript(text)
@@ -393,7 +394,8 @@ class Formats(ExportTest):
 
     def test_ldif(self):
         text, said = self.text("ldif", "--base", "ou=people,dc=example,dc=org")
-        self.assertEqual(said, "")
+        self.assertEqual(said, "sasl-lmdb: export: note: without --with-secrets nobody can log in "
+                               "with this file\n")
         self.assertEqual(("\n" + text).count("\ndn:"), 7)
         self.assert_nothing_secret(text)
         self.assertNotIn("cmusaslsecret", text)
