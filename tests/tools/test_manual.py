@@ -112,7 +112,7 @@ class Manual(unittest.TestCase):
             self.assertEqual((said.status, said.err), (0, b""), path)
 
 
-class Completion(unittest.TestCase):
+class Completion(toolkit.ToolTest):
     def complete(self, *words, program="sasl-lmdb", function="_sasl_lmdb"):
         """What bash would offer for the last of the words."""
         script = (
@@ -154,6 +154,35 @@ class Completion(unittest.TestCase):
         self.assertEqual(self.complete("help", "re"), {"restore", "rekey"})
         self.assertEqual(self.complete("list", "--realm", ""), set())
         self.assertIn("root", self.complete("init", "--group", "ro"))
+
+    def test_words_that_bash_splits(self):
+        """It hands --format=s over as three words, and completes what is behind the "="."""
+        self.assertEqual(self.complete("export", "--format", "=", "s"), {"sql"})
+        self.assertEqual(self.complete("export", "--format", "="),
+                         self.complete("export", "--format", ""))
+        self.assertEqual(self.complete("-k", "key", "probe", "--tls", "=", "st"), {"starttls"})
+
+    def test_accounts(self):
+        """Of the store that the line names; of their names those that a shell takes as they are."""
+        store = self.new_store()
+        for name in ("alice@example.org", "alan@b.example", "bob@example.org", "al$(id)@example.org",
+                     "al bert@example.org", "al;fred@example.org"):
+            self.set_password(store, name, b"secret")
+        at = ("-f", store.path, "-k", store.key)
+        ours = {"program": toolkit.TOOL}
+        for verb in ("show", "verify", "set", "enable", "disable"):
+            self.assertEqual(self.complete(*at, verb, "al", **ours),
+                             {"alice@example.org", "alan@b.example"})
+        self.assertEqual(self.complete(*at, "export", "--user", "bo", **ours), {"bob@example.org"})
+        self.assertEqual(self.complete(*at, "show", "alice", "@", **ours), {"@example.org"})
+        self.assertEqual(self.complete(*at, "show", "alan", "@", "b.", **ours), {"@b.example"})
+        self.assertEqual(self.complete(*at, "-d", "alan", "@", "b", program=toolkit.PASSWD,
+                                       function="_saslpasswd_lmdb"), {"@b.example"})
+        self.assertEqual(self.complete(*at, "backup", "al", **ours), set())
+        self.assertEqual(self.complete("-f", store.path, "-k", "/missing", "show", "al", **ours),
+                         set())
+        os.truncate(store.path, 4 * 1024 * 1024 + 1)  # reading it might take a while
+        self.assertEqual(self.complete(*at, "show", "al", **ours), set())
 
     def test_files(self):
         self.assertIn("/etc/passwd", self.complete("import", "/etc/passw"))
