@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "doctor.h"
+#include "spelling.h"
 
 /* --- auxprop --- */
 
@@ -57,27 +58,6 @@ static void check_auxprop_list(struct doctor *d, const struct application *a, co
 
 enum { OPTION_MAX = 48, TYPING_ERRORS = 2 };
 
-/* How many letters one has to add, drop or change to make the other of it. */
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[OPTION_MAX + 1];
-    size_t n = strlen(b);
-    for (unsigned j = 0; j <= n; j++) {
-        row[j] = j;
-    }
-    for (unsigned i = 0; a[i] != '\0'; i++) {
-        unsigned corner = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < n; j++) {
-            unsigned same = corner + (a[i] != b[j]);
-            unsigned other = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
-            corner = row[j + 1];
-            row[j + 1] = same < other ? same : other;
-        }
-    }
-    return row[n];
-}
-
 /* The option of ours, without a prefix, that a name is nearest to; *ret_errors is how near. */
 static const char *nearest_option(struct doctor *d, const struct application *a, const char *name,
                                   unsigned *ret_errors)
@@ -90,7 +70,7 @@ static const char *nearest_option(struct doctor *d, const struct application *a,
     *ret_errors = UINT_MAX;
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         const char *whole = arena_format(&d->arena, "%s%s", a->prefix, options[i]);
-        unsigned errors = distance(name, whole);
+        unsigned errors = spelling_errors(name, whole);
         if (errors < *ret_errors) {
             *ret_errors = errors;
             nearest = whole;

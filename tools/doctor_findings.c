@@ -127,6 +127,9 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "(%5): he is refused with \"553 not owned by user\"; such owners in that file: %6",
     "%r7"},
 
+[DOCTOR_SERVICE_MISSPELT] = {"service-misspelt", DOCTOR_ERROR,
+    "there is no %1.conf (looked for in %2): perhaps %3 is meant",
+    "sasl-lmdb doctor %3"},
 [DOCTOR_CONF_MISSING] = {"conf-missing", DOCTOR_ERROR,
     "%1 finds no %2.conf (looked for in %3): it offers every mechanism of every plugin, and knows "
     "no store",

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "doctor.h"
+#include "spelling.h"
 
 /* Directories libsasl2 looks for NAME.conf in, where the server does not say otherwise. */
 static const char sasl_conf_path[] = "/etc/sasl2:/etc/sasl:/usr/lib/sasl2";
@@ -232,6 +233,20 @@ static void gather_imapd(struct doctor *d)
     }
 }
 
+/* What is meant by a service that has no configuration; NULL if that can only be this one. */
+static const char *meant_by(const char *name)
+{
+    static const char *const known[] = {"postfix",   "smtpd",   "imap",  "imapd",
+                                        "cyrus",     "exim",    "slapd", "Sendmail",
+                                        "memcached", "libvirt", "svn",   "qemu"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (spelling_errors(name, known[i]) == 1) {
+            return known[i];
+        }
+    }
+    return NULL;
+}
+
 /* Another program that has a NAME.conf. */
 static void gather_other(struct doctor *d, const char *name)
 {
@@ -261,6 +276,11 @@ static void gather_other(struct doctor *d, const char *name)
         return;
     }
     buf_release(&text);
+    const char *meant = meant_by(name);
+    if (meant != NULL) {
+        doctor_say(d, DOCTOR_SERVICE_MISSPELT, name, sasl_conf_path, meant, NULL);
+        return;
+    }
     doctor_say(d, DOCTOR_CONF_MISSING, name, name, sasl_conf_path,
                arena_format(&d->arena, "/etc/sasl2/%s.conf", name), NULL);
 }

@@ -475,6 +475,11 @@ def _(site):
                                  SENDERS + "bob@example.org\n    bob@mail.example.org\n"))
 
 
+@case("service-misspelt")
+def _(site):
+    site.arguments.append("exmi")
+
+
 @case("conf-missing", "store-none")
 def _(site):
     site.conf = None
@@ -1315,6 +1320,22 @@ class Sound(DoctorTest):
         self.assertEqual(self.ids(site), {"legacy"})
         self.assertEqual(self.ids(site, "svn"), {"legacy"})
         self.assertEqual(self.ids(site, "exim"), {"conf-missing", "legacy"})
+
+    def test_what_service_is_meant(self):
+        """One letter added, dropped, changed or swapped; a NAME.conf that is there is meant."""
+        site = self.site(postfix=False)
+        site.write()
+        for word, meant in (("exmi", "exim"), ("postfx", "postfix"), ("smtp", "smtpd"),
+                            ("slapdd", "slapd"), ("sendmail", "Sendmail"), ("svm", "svn"),
+                            ("ldap", None), ("mixe", None), ("exim4u", None)):
+            found, = [f for f in self.findings(site, word) if f["id"] != "legacy"]
+            if meant is None:
+                self.assertEqual(found["id"], "conf-missing", word)
+            else:
+                self.assertEqual((found["id"], found["mend"]),
+                                 ("service-misspelt", f"sasl-lmdb doctor {meant}"), word)
+        site.file("/etc/sasl2/exmi.conf", "pwcheck_method: auxprop\nauxprop_plugin: lmdb\n")
+        self.assertNotIn("service-misspelt", self.ids(site, "exmi"))
 
     def test_only_a_store(self):
         site = self.site(postfix=False)
