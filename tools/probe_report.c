@@ -204,6 +204,42 @@ static bool name_refused(const struct probe_report *report, size_t which, struct
     return found > 0;
 }
 
+/* The first mechanism that the password was right with; NULL if it was with none. */
+static const char *accepted_by(const struct probe_report *report)
+{
+    for (size_t i = 0; i < json_array_size(report->logins); i++) {
+        const struct kept_login login = login_at(report, i);
+        if (login.ok && login.mechanism != NULL) {
+            return login.mechanism;
+        }
+    }
+    return NULL;
+}
+
+/* Whether the server has said that it does not know this user with this password. */
+static bool blames_password(const struct kept_login *login)
+{
+    return strncmp(login->reply, "535", strlen("535")) == 0;
+}
+
+static void tell_refusal(struct probe_report *report, const char *names,
+                         const struct kept_login *login)
+{
+    const char *accepted = accepted_by(report);
+    if (accepted != NULL && blames_password(login)) {
+        probe_report_problem(
+            report, "login-failed",
+            "%s: the password is right, since the server takes it with %s; for these it has no "
+            "verifier of this user, or looks in another realm or store; its log says why: %s",
+            names, accepted, login->reply);
+        return;
+    }
+    /* Where the exchange went wrong the reason is a sentence of ours, and there is no reply. */
+    const bool replied = strcmp(login->reason, login->reply) != 0;
+    probe_report_problem(report, "login-failed", "%s: %s%s%s", names, login->reason,
+                         replied ? ": " : "", replied ? login->reply : "");
+}
+
 void probe_report_refusals(struct probe_report *report)
 {
     for (size_t i = 0; i < json_array_size(report->logins); i++) {
@@ -211,14 +247,21 @@ void probe_report_refusals(struct probe_report *report)
         struct buf names;
         buf_init(&names, ESCAPED_MAX);
         if (name_refused(report, i, &names)) {
-            /* Where the exchange went wrong the reason is a sentence of ours, and there is no
-             * reply. */
-            const bool replied = strcmp(login.reason, login.reply) != 0;
-            probe_report_problem(report, "login-failed", "%s: %s%s%s", buf_text(&names),
-                                 login.reason, replied ? ": " : "", replied ? login.reply : "");
+            tell_refusal(report, buf_text(&names), &login);
         }
         buf_release(&names);
     }
+}
+
+static bool is_noted(const struct probe_report *report, const char *note)
+{
+    for (size_t i = 0; i < json_array_size(report->notes); i++) {
+        const char *other = json_string_value(json_array_get(report->notes, i));
+        if (other != NULL && strcmp(other, note) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void probe_report_note(struct probe_report *report, const char *format, ...)
@@ -230,9 +273,11 @@ void probe_report_note(struct probe_report *report, const char *format, ...)
     va_end(args);
     struct buf escaped;
     escape(report, &escaped, slice_str(text));
-    keep(report, report->notes, json_string(buf_text(&escaped)));
-    if (!report->tool->json) {
-        printf("note: %s\n", buf_text(&escaped));
+    if (!is_noted(report, buf_text(&escaped))) {
+        keep(report, report->notes, json_string(buf_text(&escaped)));
+        if (!report->tool->json) {
+            printf("note: %s\n", buf_text(&escaped));
+        }
     }
     buf_release(&escaped);
 }

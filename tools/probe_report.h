@@ -46,7 +46,10 @@ void probe_report_offer(struct probe_report *report, const char *tls, const char
  */
 void probe_report_login(struct probe_report *report, const char *mechanism, const char *way,
                         bool good, const char *reply, const char *reason);
-/* A problem for each reason that logins were refused for, with the names of these logins. */
+/*
+ * A problem for each reason that logins were refused for, with the names of these logins. The
+ * password is not blamed where the server took it with another mechanism.
+ */
 void probe_report_refusals(struct probe_report *report);
 /* Why the probe could not end; it is said on standard error, too. */
 void probe_report_failed(struct probe_report *report, const char *why);
@@ -56,7 +59,7 @@ void probe_report_relay(struct probe_report *report, const char *when, bool refu
 /* Something wrong; id is one word for scripts. */
 void probe_report_problem(struct probe_report *report, const char *id, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Something to know that is not wrong. */
+/* Something to know that is not wrong; the same is said once. */
 void probe_report_note(struct probe_report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* The verdict; complete is false if the probe could not end. AUTH_OK if that could be printed. */

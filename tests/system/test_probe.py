@@ -197,6 +197,7 @@ class FoundTest(ProbeCase):
                          ["plain-without-tls", "no-starttls"])
         self.assertEqual(found["logins"], [])
         self.assertIn("--tls none tries all the same", " ".join(found["notes"]))
+        self.assertEqual(len(found["notes"]), len(set(found["notes"])), found["notes"])
         for side, line in found["dialogue"]:
             self.assertFalse(side == "C" and line.startswith("AUTH"), line)
         self.assertEqual(self.problems("notls", "--tls", "starttls", status=FOUND),
@@ -669,8 +670,9 @@ class StrangeServerTest(harness.unittest.TestCase):
         self.assertEqual(len(said), 2, said)
         self.assertTrue(said[0].startswith("LOGIN, initial response; LOGIN, no initial response: "
                                            "the mechanism is too weak"), said)
-        self.assertTrue(said[1].startswith("CRAM-MD5; SCRAM-SHA-256: the server does not take"),
-                        said)
+        self.assertTrue(said[1].startswith("CRAM-MD5; SCRAM-SHA-256: the password is right, since "
+                                           "the server takes it with PLAIN; "), said)
+        self.assertTrue(said[1].endswith(": 535 no"), said)
 
     def test_yes_without_proof(self):
         """A server that does not know the password can say 235; SCRAM notices."""
