@@ -89,6 +89,9 @@ const char *doctor_sasl_set(struct doctor *d, const struct application *a, const
                             const char *value);
 const char *doctor_sasl_drop(struct doctor *d, const struct application *a, const char *option);
 
+/* The command that puts a line behind those of a file, whose last one may lack its newline. */
+const char *doctor_append(struct doctor *d, const char *line, const char *file);
+
 /*
  * The command that replaces the processes of a server, which keep what they had read. Postfix's are
  * told to end with their clients.

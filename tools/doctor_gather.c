@@ -43,6 +43,24 @@ const char *doctor_drop_line(struct doctor *d, const struct setting *setting, co
                           setting->file == NULL ? file : setting->file, NULL);
 }
 
+/* Whether what is put behind a file would get into its last line. */
+static bool lacks_newline(struct doctor *d, const char *file)
+{
+    struct buf text;
+    buf_init(&text, DOCTOR_CONF_MAX);
+    bool lacks =
+        doctor_read(&d->files, file, &text) == 0 && text.n > 0 && text.p[text.n - 1] != '\n';
+    buf_release(&text);
+    return lacks;
+}
+
+const char *doctor_append(struct doctor *d, const char *line, const char *file)
+{
+    /* Some shells' echo would follow backslashes. */
+    return doctor_command(&d->arena, "printf '%r1%%s\\n' %2 >> %3",
+                          lacks_newline(d, file) ? "\\n" : "", line, file, NULL);
+}
+
 const char *doctor_conf_set(struct doctor *d, const struct application *a, const char *option,
                             const char *value)
 {
@@ -52,9 +70,7 @@ const char *doctor_conf_set(struct doctor *d, const struct application *a, const
         line = doctor_escaped(&d->arena, line, "\\");
         return sed_line(d, setting, arena_format(&d->arena, "c %s", line), a->conf_path);
     }
-    const char *line = arena_format(&d->arena, "%s: %s", option, value);
-    /* Some shells' echo would follow backslashes. */
-    return doctor_command(&d->arena, "printf '%%s\\n' %1 >> %2", line, a->conf_path, NULL);
+    return doctor_append(d, arena_format(&d->arena, "%s: %s", option, value), a->conf_path);
 }
 
 const char *doctor_conf_drop(struct doctor *d, const struct application *a, const char *option)

@@ -91,7 +91,7 @@ const char *doctor_path_to_ours(struct doctor *d, const struct application *a,
     }
     static const char defaults[] = "/etc/default/cyrus-imapd";
     if (a->server == SERVER_IMAPD && doctor_exists(&d->files, defaults)) {
-        return doctor_command(&d->arena, "echo SASL_PATH=%1 >> %2", directory, defaults, NULL);
+        return doctor_append(d, arena_format(&d->arena, "SASL_PATH=%s", directory), defaults);
     }
     return "";
 }

@@ -1744,7 +1744,7 @@ class Commands(DoctorTest):
             site.defaults = f"SASL_PATH={STOCK}\n"
             site.write()
             site.file(f"{INSTALLED}/libsasllmdb.so", OURS)
-            line = f"echo SASL_PATH={INSTALLED} >> /etc/default/cyrus-imapd"
+            line = f"printf '%s\\n' SASL_PATH={INSTALLED} >> /etc/default/cyrus-imapd"
             self.assertEqual(self.mend(site, "plugin-missing"), line)
             self.assertEqual(self.mend(site, "mech-stock"), line)
 
@@ -2118,6 +2118,39 @@ class Commands(DoctorTest):
         self.assertEqual({f["mend"] for f in found},
                          {"sed -i '/^[[:space:]]*mech_list:/Ic mech_list: PLAIN SCRAM-SHA-1 "
                           "LOGIN' /etc/postfix/sasl/smtpd.conf"})
+
+    def test_a_line_is_not_put_into_the_last_one(self):
+        """Whatever is appended: what stood last without a newline stays what it was."""
+        smtpd, imapd = "/etc/postfix/sasl/smtpd.conf", "/etc/imapd.conf"
+        for wanted, imap, change, path, line in (
+            ("auxprop-unset", False, lambda s: s.conf.update(
+                {"lmdb_path": STORE}) or s.conf.pop("auxprop_plugin"), smtpd,
+             "auxprop_plugin: lmdb"),
+            ("mech-unset", False, lambda s: s.conf.pop("mech_list"), smtpd,
+             "mech_list: " + SMTPD_CONF["mech_list"]),
+            ("crypt-only", False, lambda s: later(s, import_crypt), smtpd, "lmdb_upgrade: yes"),
+            ("mech-plus", True, lambda s: s.imapd.pop("sasl_lmdb_channel_binding"), imapd,
+             "sasl_lmdb_channel_binding: none"),
+            ("imap-realm", True, lambda s: s.imapd.pop("loginrealms"), imapd,
+             "loginrealms: example.org"),
+            ("plugin-missing", True, lambda s: (
+                setattr(s, "defaults", f"SASL_PATH={STOCK}\n"),
+                s.plugins.update({STOCK: {}, INSTALLED: s.plugins[PLUGINS]})),
+             "/etc/default/cyrus-imapd", f"SASL_PATH={INSTALLED}"),
+        ):
+            for end in ("\n", ""):
+                with self.subTest(wanted, end=end):
+                    site = self.site(imap=imap, postfix=not imap)
+                    change(site)
+                    site.write()
+                    before = toolkit.contents(site.path(path)).decode().rstrip("\n")
+                    site.file(path, before + end)
+                    mend = self.mend(site, wanted)
+                    mend = mend[mend.index("printf "):].replace("/etc/", site.root + "/etc/")
+                    self.assertEqual(toolkit.run(["sh", "-c", mend]).status, 0, mend)
+                    self.assertEqual(toolkit.contents(site.path(path)).decode(),
+                                     f"{before}\n{line}\n")
+                    self.assertNotIn(wanted, self.ids(site) - {"crypt-only"})
 
     def test_they_mend(self):
         """Some of the commands, run where the files are."""
