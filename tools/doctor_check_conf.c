@@ -187,6 +187,30 @@ static void tell_syntax(struct doctor *d, const struct application *a)
     }
 }
 
+static bool asks(struct doctor *d, const struct application *a, const char *method)
+{
+    const char *list = application_option(d, a, "pwcheck_method");
+    return list == NULL ? strcmp(method, "auxprop") == 0 : settings_list_has(list, method);
+}
+
+/* A plugin that offers no mechanism may be one that looks accounts up. */
+static bool may_look_up_elsewhere(const struct application *a)
+{
+    const struct plugin *p = a->plugins.first;
+    while (p != NULL && (p->ours || *p->mechanisms != '\0')) {
+        p = p->next;
+    }
+    return p != NULL;
+}
+
+/* Ours keeps out of where nobody has named it or its store. */
+static void tell_unset(struct doctor *d, const struct application *a)
+{
+    bool none = !a->uses_store && asks(d, a, "auxprop") && !may_look_up_elsewhere(a);
+    doctor_say(d, none ? DOCTOR_AUXPROP_NONE : DOCTOR_AUXPROP_UNSET, a->label, a->conf_path,
+               doctor_sasl_set(d, a, "auxprop_plugin", "lmdb"), NULL);
+}
+
 void doctor_check_conf(struct doctor *d, const struct application *a)
 {
     if (a->conf_path == NULL) {
@@ -200,8 +224,7 @@ void doctor_check_conf(struct doctor *d, const struct application *a)
     if (list != NULL) {
         check_auxprop_list(d, a, list);
     } else {
-        doctor_say(d, DOCTOR_AUXPROP_UNSET, a->label, a->conf_path,
-                   doctor_sasl_set(d, a, "auxprop_plugin", "lmdb"), NULL);
+        tell_unset(d, a);
     }
     check_names(d, a);
     check_switches(d, a);
@@ -209,12 +232,6 @@ void doctor_check_conf(struct doctor *d, const struct application *a)
 }
 
 /* --- saslauthd --- */
-
-static bool asks(struct doctor *d, const struct application *a, const char *method)
-{
-    const char *list = application_option(d, a, "pwcheck_method");
-    return list == NULL ? strcmp(method, "auxprop") == 0 : settings_list_has(list, method);
-}
 
 static const char *socket_directory(struct doctor *d, const struct application *a)
 {

@@ -158,6 +158,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_NOT_OURS] = {"not-ours", DOCTOR_WARNING,
     "%1 does not ask this store: auxprop_plugin in %2 is \"%3\"",
     "%r4"},
+[DOCTOR_AUXPROP_NONE] = {"auxprop-none", DOCTOR_ERROR,
+    "%1 asks no store: %2 has neither auxprop_plugin nor lmdb_path, without which the plugin of this "
+    "store opens none, and there is no other to ask: every login gets \"try again later\"",
+    "%r3"},
 [DOCTOR_AUXPROP_UNSET] = {"auxprop-unset", DOCTOR_WARNING,
     "%1 asks every auxprop plugin it finds, since %2 has no auxprop_plugin: an error of another "
     "refuses everybody",

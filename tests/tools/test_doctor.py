@@ -538,10 +538,27 @@ def _(site):
     site.conf["auxprop_plugin"] = "sasldb"
 
 
+@case("auxprop-none")
+def _(site):
+    del site.conf["auxprop_plugin"]
+
+
+@case("auxprop-none", "legacy", imap=True, postfix=False)
+def _(site):
+    del site.imapd["sasl_auxprop_plugin"], site.imapd["sasl_pwcheck_method"]
+
+
 @case("auxprop-unset")
 def _(site):
     del site.conf["auxprop_plugin"]
     site.conf["lmdb_path"] = STORE
+
+
+@case("auxprop-unset")
+def _(site):
+    # Users may be there.
+    del site.conf["auxprop_plugin"]
+    site.plugins[PLUGINS]["libsasldb.so"] = b"\x7fELF"
 
 
 @case("auxprop-beside")
