@@ -48,6 +48,7 @@ struct application {
     const char *queue;   /* the directory they are confined to */
     struct person user;  /* whom it becomes; user.known is false if nobody knows */
     struct process *processes;
+    struct process *siblings; /* others that have the environment which its own get */
     bool uses_store;
     const char *store_path;
     const char *key_path;
@@ -97,6 +98,12 @@ const char *doctor_append(struct doctor *d, const char *line, const char *file);
  * told to end with their clients.
  */
 const char *doctor_renew(struct doctor *d, const struct application *a);
+
+/*
+ * A command, and the restart without which it changes nothing for what runs; below a root nothing
+ * does.
+ */
+const char *doctor_and_restart(struct doctor *d, const struct application *a, const char *command);
 
 /* The command that takes away the one line a setting stands on. */
 const char *doctor_drop_line(struct doctor *d, const struct setting *setting, const char *file);

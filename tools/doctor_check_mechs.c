@@ -66,16 +66,18 @@ static void check_noise(struct doctor *d, const struct application *a)
     }
 }
 
-static void check_environment(struct doctor *d, const struct application *a)
+/* One stands for all. */
+static bool has_arrived(struct doctor *d, const struct application *a, const struct process *p)
 {
-    for (const struct process *p = a->processes; p != NULL && a->sasl_path != NULL; p = p->next) {
+    for (; p != NULL && a->sasl_path != NULL; p = p->next) {
         const char *has = process_variable(p, &d->arena, "SASL_PATH");
         if (p->have_environment && (has == NULL || strcmp(has, a->sasl_path) != 0)) {
             doctor_say(d, DOCTOR_SASL_PATH_NOT_ARRIVED, a->label, arena_number(&d->arena, p->pid),
                        has == NULL ? "" : has, a->sasl_path, a->unit, NULL);
-            return;
+            return false;
         }
     }
+    return true;
 }
 
 void doctor_check_plugins(struct doctor *d, const struct application *a)
@@ -94,7 +96,7 @@ void doctor_check_plugins(struct doctor *d, const struct application *a)
         check_rights(d, a, p->path);
     }
     check_noise(d, a);
-    check_environment(d, a);
+    (void)(has_arrived(d, a, a->processes) && has_arrived(d, a, a->siblings));
 }
 
 /* --- mechanisms --- */

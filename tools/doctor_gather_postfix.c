@@ -124,10 +124,12 @@ static bool is_of_another(struct doctor *d, const struct process *process, const
     return false;
 }
 
-/* Processes of this Postfix, not of another instance on the machine, for a smtpd_sasl_path. */
-static struct process *own_processes(struct doctor *d, const char *name)
+/*
+ * Processes of this Postfix, not of another instance on the machine, that have one of these names;
+ * of smtpd's those for a smtpd_sasl_path.
+ */
+static struct process *own_processes(struct doctor *d, const char *const *names, const char *name)
 {
-    static const char *const names[] = {"smtpd", NULL};
     struct process *all = processes_find(&d->files, &d->arena, names);
     struct process *own = NULL;
     while (all != NULL) {
@@ -166,6 +168,8 @@ const struct application *doctor_application_of(const struct doctor *d,
 
 static void add_postfix(struct doctor *d, const char *name, const struct postfix_service *service)
 {
+    static const char *const smtpd[] = {"smtpd", NULL};
+    static const char *const always_there[] = {"qmgr", "pickup", NULL};
     struct application *postfix = find_application(d, name);
     if (postfix == NULL) {
         postfix = doctor_add_application(d, SERVER_POSTFIX, name);
@@ -180,7 +184,8 @@ static void add_postfix(struct doctor *d, const char *name, const struct postfix
         postfix->user =
             person_find(&d->files, &d->arena, postfix_get(&d->postfix, NULL, "mail_owner"));
         postfix->sasl_path = imported_sasl_path(d);
-        postfix->processes = own_processes(d, name);
+        postfix->processes = own_processes(d, smtpd, name);
+        postfix->siblings = own_processes(d, always_there, name);
         read_conf(d, postfix);
         doctor_complete_application(d, postfix);
     }

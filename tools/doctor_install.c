@@ -80,20 +80,22 @@ static const char *import_environment(struct doctor *d, const char *path)
 const char *doctor_path_to_ours(struct doctor *d, const struct application *a,
                                 const char *directory)
 {
+    const char *set = "";
     if (!needs_only_ours(d, a)) {
         return "";
     }
     if (a->server == SERVER_POSTFIX) {
         const char *words = import_environment(d, directory);
-        return words == NULL ? ""
-                             : doctor_command(&d->arena, "postconf -c %1 -e import_environment=%2",
-                                              d->postfix_at, words, NULL);
+        if (words != NULL) {
+            set = doctor_command(&d->arena, "postconf -c %1 -e import_environment=%2",
+                                 d->postfix_at, words, NULL);
+        }
     }
     static const char defaults[] = "/etc/default/cyrus-imapd";
     if (a->server == SERVER_IMAPD && doctor_exists(&d->files, defaults)) {
-        return doctor_append(d, arena_format(&d->arena, "SASL_PATH=%s", directory), defaults);
+        set = doctor_append(d, arena_format(&d->arena, "SASL_PATH=%s", directory), defaults);
     }
-    return "";
+    return doctor_and_restart(d, a, set);
 }
 
 const char *doctor_install_plugin(struct doctor *d, const struct application *a,

@@ -731,6 +731,13 @@ def _(site):
     later(site, lambda s: s.process(400, "smtpd", environ=b"MAIL_CONFIG=/etc/postfix\0TZ=\0"))
 
 
+@case("sasl-path-not-arrived")
+def _(site):
+    # Nobody is being served.
+    later(site, lambda s: s.process(
+        402, "qmgr", POSTFIX, environ=b"MAIL_CONFIG=/etc/postfix\0SASL_PATH=/usr/lib/sasl2\0"))
+
+
 @case("mech-twice")
 def _(site):
     site.main["import_environment"] = f"SASL_PATH={PLUGINS}:{STOCK}"
@@ -1268,6 +1275,8 @@ class Sound(DoctorTest):
         site.process(400, "smtpd", environ=f"SASL_PATH={PLUGINS}\0".encode(),
                      maps=f"7f00-7f01 r--s 0 00:01 7 {STORE}\n")
         site.process(401, "smtpd", environ=b"MAIL_CONFIG=/etc/postfix-out\0")
+        site.process(402, "qmgr", environ=b"MAIL_CONFIG=/etc/postfix-out\0")
+        site.process(403, "pickup", environ=f"SASL_PATH={PLUGINS}\0".encode())
         self.assertEqual(self.findings(site, status=0), [])
 
     def test_processes_that_can_go_on(self):
@@ -1764,6 +1773,20 @@ class Commands(DoctorTest):
             line = f"printf '%s\\n' SASL_PATH={INSTALLED} >> /etc/default/cyrus-imapd"
             self.assertEqual(self.mend(site, "plugin-missing"), line)
             self.assertEqual(self.mend(site, "mech-stock"), line)
+
+    def test_a_new_path_comes_with_a_restart(self):
+        """Nothing that runs has it before; below a root nothing runs."""
+        site = self.site()
+        site.main["import_environment"] = f"TZ SASL_PATH={site.root}{STOCK}:{site.root}{PLUGINS}"
+        if not os.path.exists("/etc/debian_version"):
+            site.main["cyrus_sasl_config_path"] = site.root + "/etc/postfix/sasl"
+        site.plugins[STOCK] = {"libplain.so": THEIRS}
+        site.write()
+        done = toolkit.run([toolkit.TOOL, "doctor", "--json", "--imapd", "/none", "--postfix",
+                            site.root + "/etc/postfix"])
+        mend = {f["id"]: f["mend"] for f in self.report(done)["findings"]}["mech-twice"]
+        self.assertEqual(mend, f"postconf -c {site.root}/etc/postfix -e import_environment='TZ "
+                         f"SASL_PATH={site.root}{PLUGINS}' && systemctl restart postfix")
 
     def test_the_filter_comes_from_where_it_was_installed(self):
         for packaged in (True, False):
