@@ -100,10 +100,11 @@ const char *doctor_append(struct doctor *d, const char *line, const char *file);
 const char *doctor_renew(struct doctor *d, const struct application *a);
 
 /*
- * A command, and the restart without which it changes nothing for what runs; below a root nothing
- * does.
+ * A command, and the restart of a unit without which it changes nothing for what runs, or not soon:
+ * for a minute master starts no other smtpd for one that ended, reloaded or not. Below a root
+ * nothing runs.
  */
-const char *doctor_and_restart(struct doctor *d, const struct application *a, const char *command);
+const char *doctor_and_restart(struct doctor *d, const char *unit, const char *command);
 
 /* The command that takes away the one line a setting stands on. */
 const char *doctor_drop_line(struct doctor *d, const struct setting *setting, const char *file);

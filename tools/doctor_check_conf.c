@@ -124,8 +124,10 @@ static void check_switches(struct doctor *d, const struct application *a)
     }
     if (a->server == SERVER_POSTFIX &&
         setting_is_on(application_option(d, a, "lmdb_require_tls"))) {
-        doctor_say(d, DOCTOR_REQUIRE_TLS, a->conf_path, d->postfix_at,
-                   doctor_sasl_drop(d, a, "lmdb_require_tls"), NULL);
+        const char *mend =
+            doctor_command(&d->arena, "%r1 && postconf -c %2 -e smtpd_tls_auth_only=yes",
+                           doctor_sasl_drop(d, a, "lmdb_require_tls"), d->postfix_at, NULL);
+        doctor_say(d, DOCTOR_REQUIRE_TLS, a->conf_path, doctor_and_restart(d, a->unit, mend), NULL);
     }
 }
 

@@ -303,8 +303,9 @@ void doctor_check_mechanisms(struct doctor *d, const struct application *a)
         check_list(d, a, list, mend);
     }
     if (*a->offered == '\0') {
+        const char *set = list == NULL ? "" : doctor_sasl_set(d, a, "mech_list", usual);
         doctor_say(d, DOCTOR_MECH_NONE, a->label,
-                   list == NULL ? "" : doctor_sasl_set(d, a, "mech_list", usual), NULL);
+                   a->server == SERVER_POSTFIX ? doctor_and_restart(d, a->unit, set) : set, NULL);
         return;
     }
     while (settings_word(&rest, " ", &word)) {

@@ -234,8 +234,9 @@ static void check_options(const struct smtpd *s)
         kept = kept || filter_keeps(filter, word);
     }
     if (*offered != '\0' && !kept) {
+        const char *mend = set(s, "smtpd_sasl_mechanism_filter", "!external, static:rest");
         doctor_say(s->d, DOCTOR_MECH_FILTER, s->name, filter,
-                   set(s, "smtpd_sasl_mechanism_filter", "!external, static:rest"), NULL);
+                   doctor_and_restart(s->d, a->unit, mend), NULL);
     }
     const char *under_tls = get(s, "smtpd_sasl_tls_security_options");
     const char *clear = get(s, "smtpd_sasl_security_options");

@@ -14,11 +14,11 @@ const char *doctor_renew(struct doctor *d, const struct application *a)
                : doctor_command(&d->arena, "systemctl restart %1", a->unit, NULL);
 }
 
-const char *doctor_and_restart(struct doctor *d, const struct application *a, const char *command)
+const char *doctor_and_restart(struct doctor *d, const char *unit, const char *command)
 {
     return *command == '\0' || *d->files.root != '\0'
                ? command
-               : doctor_command(&d->arena, "%r1 && systemctl restart %2", command, a->unit, NULL);
+               : doctor_command(&d->arena, "%r1 && systemctl restart %2", command, unit, NULL);
 }
 
 static bool maps_have(const struct process *p, const char *text)

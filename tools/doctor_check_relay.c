@@ -81,6 +81,51 @@ static bool allows_networks(struct doctor *d, const struct postfix_service *serv
                              "permit_mynetworks");
 }
 
+enum { RESTRICTIONS_MAX = 1000 }; /* of one list, with those in its classes */
+
+/*
+ * Whether smtpd takes a list for one that can refuse; a restriction class is looked into. *left is
+ * how many restrictions still are.
+ */
+static bool can_refuse(struct doctor *d, const struct postfix_service *service, const char *list,
+                       unsigned *left)
+{
+    struct slice rest = slice_str(list);
+    struct slice word;
+    while (*left > 0 && settings_word(&rest, " \t,{}", &word)) {
+        --*left;
+        const char *name = arena_copy(&d->arena, word);
+        if (slice_equal_nocase(word, slice_str("warn_if_reject"))) {
+            (void)settings_word(&rest, " \t,{}", &word);
+            continue;
+        }
+        if (is_refusing(word)) {
+            return true;
+        }
+        if (slice_equal_nocase(word, slice_str("permit"))) {
+            return false;
+        }
+        if (settings_list_has(list_of(d, service, "smtpd_restriction_classes"), name) &&
+            can_refuse(d, service, list_of(d, service, name), left)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Without that smtpd ends, whatever the other lists say. */
+static bool is_served(struct doctor *d, const struct postfix_service *service)
+{
+    static const char *const lists[] = {"smtpd_relay_restrictions", "smtpd_recipient_restrictions"};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        unsigned left = RESTRICTIONS_MAX;
+        if (can_refuse(d, service, list_of(d, service, lists[i]), &left)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Both lists have to let a stranger pass before he relays. */
 static void check_strangers(struct doctor *d, const struct postfix_service *service)
 {
@@ -106,11 +151,9 @@ static void check_strangers(struct doctor *d, const struct postfix_service *serv
         }
     }
     if (open != NULL) {
+        const char *mend = set_usual(d, service, open, "reject_unauth_destination");
         doctor_say(d, DOCTOR_OPEN_RELAY, service->name, arena_copy(&d->arena, by), open,
-                   set_usual(d, service, open, "reject_unauth_destination"), NULL);
-    } else {
-        doctor_say(d, DOCTOR_RELAY_UNSET, service->name,
-                   set_usual(d, service, relay_list, "reject_unauth_destination"), NULL);
+                   doctor_and_restart(d, "postfix", mend), NULL);
     }
 }
 
@@ -204,7 +247,13 @@ static void check_networks(struct doctor *d, const struct postfix_service *servi
 
 void doctor_check_relay(struct doctor *d, const struct postfix_service *service)
 {
-    check_strangers(d, service);
+    if (is_served(d, service)) {
+        check_strangers(d, service);
+    } else {
+        const char *mend = set_usual(d, service, relay_list, "reject_unauth_destination");
+        doctor_say(d, DOCTOR_RELAY_UNSET, service->name, doctor_and_restart(d, "postfix", mend),
+                   NULL);
+    }
     if (allows_networks(d, service)) {
         check_networks(d, service);
     }

@@ -104,13 +104,14 @@ void doctor_check_secopts(struct doctor *d, const struct postfix_service *servic
     bool tls_ends = tls.open && !keeps_any(d, &tls, a->offered);
     if (clear_ends) {
         /* Before STARTTLS, so that nobody gets any further. */
+        const char *mend =
+            tls.open ? doctor_postconf_set(d, service, "smtpd_tls_auth_only", "yes") : relax;
         doctor_say(d, DOCTOR_NOPLAINTEXT, service->name, clear.parameter, clear.options, a->offered,
-                   tls.open ? doctor_postconf_set(d, service, "smtpd_tls_auth_only", "yes") : relax,
-                   NULL);
+                   doctor_and_restart(d, a->unit, mend), NULL);
     }
     if (tls_ends) {
         doctor_say(d, DOCTOR_NOPLAINTEXT, service->name, tls.parameter, tls.options, a->offered,
-                   relax, NULL);
+                   doctor_and_restart(d, a->unit, relax), NULL);
     }
     const char *never = never_offered(d, &clear, &tls, a->offered);
     if (!clear_ends && !tls_ends && *never != '\0' &&

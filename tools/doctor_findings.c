@@ -89,8 +89,9 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "the Postfix service %1 is an open relay: \"%2\" in %3 lets everybody send everywhere",
     "%r4"},
 [DOCTOR_RELAY_UNSET] = {"relay-unset", DOCTOR_ERROR,
-    "the Postfix service %1 has no reject_unauth_destination in smtpd_relay_restrictions or "
-    "smtpd_recipient_restrictions: smtpd refuses to work, or relays for everybody",
+    "the Postfix service %1 serves nobody: neither smtpd_relay_restrictions nor "
+    "smtpd_recipient_restrictions has reject_unauth_destination, reject or the like (in front of any "
+    "\"permit\"), and without that smtpd ends before its greeting",
     "%r2"},
 [DOCTOR_MYNETWORKS_WORLD] = {"mynetworks-world", DOCTOR_ERROR,
     "mynetworks of the Postfix service %1 has %2: everybody may relay without a login",
@@ -181,7 +182,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_REQUIRE_TLS] = {"require-tls", DOCTOR_ERROR,
     "lmdb_require_tls is on in %1: Postfix tells plugins nothing about TLS, so nothing is offered "
     "and smtpd ends",
-    "%r3; postconf -c %2 -e smtpd_tls_auth_only=yes"},
+    "%r2"},
 [DOCTOR_STORE_ELSEWHERE] = {"store-elsewhere", DOCTOR_WARNING,
     "%1 reads the store %2, while sasl-lmdb without -f works on %3: an account set there is not "
     "found by the server",

@@ -95,7 +95,7 @@ const char *doctor_path_to_ours(struct doctor *d, const struct application *a,
     if (a->server == SERVER_IMAPD && doctor_exists(&d->files, defaults)) {
         set = doctor_append(d, arena_format(&d->arena, "SASL_PATH=%s", directory), defaults);
     }
-    return doctor_and_restart(d, a, set);
+    return doctor_and_restart(d, a->unit, set);
 }
 
 const char *doctor_install_plugin(struct doctor *d, const struct application *a,

@@ -380,13 +380,23 @@ def _(site):
 @case("open-relay")
 def _(site):
     site.services["submission"].update({
-        "smtpd_relay_restrictions": "permit_mynetworks, permit",
+        "smtpd_relay_restrictions":
+            "permit_mynetworks, check_client_access static:permit, reject_unauth_destination",
         "smtpd_client_restrictions": ""})
 
 
 @case("relay-unset")
 def _(site):
     site.main["smtpd_relay_restrictions"] = "permit_mynetworks permit_sasl_authenticated"
+
+
+@case("relay-unset")
+def _(site):
+    # What stands behind "permit" is ignored, and nobody gets as far as the client's list.
+    site.services["submission"]["smtpd_relay_restrictions"] = "permit, reject_unauth_destination"
+    site.main["smtpd_recipient_restrictions"] = "warn_if_reject reject, own_class"
+    site.main["smtpd_restriction_classes"] = "own_class"
+    site.main["own_class"] = "permit_mynetworks, own_class"
 
 
 @case("mynetworks-world")
@@ -1253,6 +1263,14 @@ class Sound(DoctorTest):
         site.file("/etc/postfix/senders", SENDERS)
         site.file("/etc/postfix/senders.db", "")
         site.file("/etc/postfix/more", "/(.+)/ $1\n")
+        self.assertEqual(self.findings(site, status=0), [])
+
+    def test_a_restriction_class_can_refuse(self):
+        site = self.site()
+        site.services["submission"]["smtpd_relay_restrictions"] = "permit_mynetworks, own"
+        site.main.update(smtpd_restriction_classes="other, own",
+                         own="permit_sasl_authenticated, defer_unauth_destination")
+        site.write()
         self.assertEqual(self.findings(site, status=0), [])
 
     def test_a_sasldb_that_can_be_read(self):
