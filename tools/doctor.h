@@ -157,6 +157,13 @@ const char *doctor_install_plugin(struct doctor *d, const struct application *a,
 const char *doctor_install_jail(struct doctor *d);
 
 /*
+ * The beginning of a command, with " && " behind it: makes a key and a certificate of its own
+ * signing, which is enough to log in with, in one file. "" where somebody has made it before.
+ */
+const char *doctor_certificate(struct doctor *d, const char *path, const char *owner,
+                               const char *host);
+
+/*
  * The command that lets the user of an application through a file or directory that stands in his
  * way; wanted is what he wants of the file.
  */

@@ -25,18 +25,11 @@ static const char *server_name(struct doctor *d, const struct application *a)
     return name == NULL ? doctor_host_name(&d->files, &d->arena) : name;
 }
 
-/* A certificate of its own signing is enough to log in with; somebody may have made it before. */
 static const char *make_certificate(struct doctor *d, const struct application *a)
 {
     static const char path[] = "/etc/ssl/cyrus-imapd.pem";
-    const char *make = "";
-    if (!doctor_exists(&d->files, path)) {
-        const char *subject = arena_format(&d->arena, "/CN=%s", server_name(d, a));
-        make = doctor_command(&d->arena,
-                              "install -m 600 -o %1 /dev/null %2 && openssl req -x509 -newkey "
-                              "rsa:2048 -nodes -days 365 -subj %3 -keyout %2 -out %2 && ",
-                              a->user.known ? a->user.name : "root", path, subject, NULL);
-    }
+    const char *make =
+        doctor_certificate(d, path, a->user.known ? a->user.name : "root", server_name(d, a));
     return arena_format(&d->arena, "%s%s && %s", make,
                         doctor_conf_set(d, a, "tls_server_cert", path),
                         doctor_conf_set(d, a, "tls_server_key", path));
@@ -172,8 +165,13 @@ void doctor_check_imapd(struct doctor *d, const struct application *a)
     if (a->counts != NULL && a->counts->status == AUTH_OK) {
         uint64_t without = store_counts_without(a->counts, VERIFIER_CHECKPASS_MD5);
         if (without > 0) {
+            /* No command gives them one: a name put in for another would become an account. */
+            const char *list = doctor_command(&d->arena,
+                                              "sasl-lmdb -f %1 -k %2 list --json | grep -v -e "
+                                              "'\"checkpass\"' -e '^.$'",
+                                              a->store_path, a->key_path, NULL);
             doctor_say(d, DOCTOR_NO_CHECKPASS, a->store_path, arena_number(&d->arena, without),
-                       arena_number(&d->arena, a->counts->accounts), a->label, a->key_path, NULL);
+                       arena_number(&d->arena, a->counts->accounts), a->label, list, NULL);
         }
     }
 }

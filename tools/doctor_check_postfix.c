@@ -174,6 +174,18 @@ static void check_tls(const struct smtpd *s)
     }
 }
 
+/* What Postfix takes before any other parameter with a certificate. */
+static const char *make_certificate(const struct smtpd *s, bool for_service)
+{
+    static const char parameter[] = "smtpd_tls_chain_files";
+    static const char path[] = "/etc/ssl/postfix.pem";
+    return doctor_command(&s->d->arena, "%r1%r2",
+                          doctor_certificate(s->d, path, "root", get(s, "myhostname")),
+                          for_service ? doctor_postconf_for(s->d, s->service, parameter, path)
+                                      : set(s, parameter, path),
+                          NULL);
+}
+
 /* Lists of key and chain, or one certificate of each kind. */
 static void check_certificates(const struct smtpd *s)
 {
@@ -191,14 +203,15 @@ static void check_certificates(const struct smtpd *s)
             if (error == EACCES && geteuid() != 0) {
                 doctor_say(s->d, DOCTOR_CANNOT_LOOK, path, doctor_why(error), NULL);
             } else if (error != 0) {
+                bool own = settings_last(&s->service->overrides, parameters[i]) != NULL;
                 doctor_say(s->d, DOCTOR_CERTIFICATE_MISSING, s->name, path, doctor_why(error),
-                           NULL);
+                           make_certificate(s, own), NULL);
             }
         }
     }
     if (!any) {
         doctor_say(s->d, DOCTOR_CERTIFICATE_UNSET, s->name,
-                   set(s, "smtpd_tls_chain_files", "/path/to/key-and-chain.pem"), NULL);
+                   make_certificate(s, false), NULL);
     }
 }
 

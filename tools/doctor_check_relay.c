@@ -56,7 +56,9 @@ static enum verdict follow(const char *list, bool logged_in, struct slice *ret_w
     return NOTHING;
 }
 
-static const char relay_list[] = "smtpd_relay_restrictions";
+static const char *const relay_lists[] = {"smtpd_relay_restrictions",
+                                          "smtpd_recipient_restrictions"};
+enum { RELAY_LISTS = sizeof relay_lists / sizeof relay_lists[0] };
 
 /* What Postfix has by default: own hosts, who has logged in, and mail for own domains. */
 static const char *set_usual(struct doctor *d, const struct postfix_service *service,
@@ -116,10 +118,9 @@ static bool can_refuse(struct doctor *d, const struct postfix_service *service, 
 /* Without that smtpd ends, whatever the other lists say. */
 static bool is_served(struct doctor *d, const struct postfix_service *service)
 {
-    static const char *const lists[] = {"smtpd_relay_restrictions", "smtpd_recipient_restrictions"};
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+    for (size_t i = 0; i < RELAY_LISTS; i++) {
         unsigned left = RESTRICTIONS_MAX;
-        if (can_refuse(d, service, list_of(d, service, lists[i]), &left)) {
+        if (can_refuse(d, service, list_of(d, service, relay_lists[i]), &left)) {
             return true;
         }
     }
@@ -129,7 +130,6 @@ static bool is_served(struct doctor *d, const struct postfix_service *service)
 /* Both lists have to let a stranger pass before he relays. */
 static void check_strangers(struct doctor *d, const struct postfix_service *service)
 {
-    static const char *const lists[] = {"smtpd_relay_restrictions", "smtpd_recipient_restrictions"};
     static const char *const earlier[] = {"smtpd_client_restrictions", "smtpd_helo_restrictions",
                                           "smtpd_sender_restrictions"};
     const char *open = NULL;
@@ -140,13 +140,13 @@ static void check_strangers(struct doctor *d, const struct postfix_service *serv
             return;
         }
     }
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        enum verdict verdict = follow(list_of(d, service, lists[i]), false, &word);
+    for (size_t i = 0; i < RELAY_LISTS; i++) {
+        enum verdict verdict = follow(list_of(d, service, relay_lists[i]), false, &word);
         if (verdict == REFUSES) {
             return;
         }
         if (verdict == PERMITS) {
-            open = lists[i];
+            open = relay_lists[i];
             by = word;
         }
     }
@@ -250,7 +250,7 @@ void doctor_check_relay(struct doctor *d, const struct postfix_service *service)
     if (is_served(d, service)) {
         check_strangers(d, service);
     } else {
-        const char *mend = set_usual(d, service, relay_list, "reject_unauth_destination");
+        const char *mend = set_usual(d, service, relay_lists[0], "reject_unauth_destination");
         doctor_say(d, DOCTOR_RELAY_UNSET, service->name, doctor_and_restart(d, "postfix", mend),
                    NULL);
     }

@@ -46,11 +46,14 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "(smtpd_tls_security_level is \"%2\"): nobody can log in",
     "%r3"},
 [DOCTOR_CERTIFICATE_UNSET] = {"certificate-unset", DOCTOR_ERROR,
-    "the Postfix service %1 has TLS switched on but no certificate: it offers no STARTTLS",
+    "the Postfix service %1 has TLS switched on but no certificate: it offers no STARTTLS; the "
+    "command makes one that clients have to be told to trust: put the path of a better one in its "
+    "place",
     "%r2"},
 [DOCTOR_CERTIFICATE_MISSING] = {"certificate-missing", DOCTOR_ERROR,
-    "the certificate of the Postfix service %1, %2, cannot be read: %3",
-    "ls -lL %2"},
+    "the certificate of the Postfix service %1, %2, cannot be read: %3; the command makes another, "
+    "that clients have to be told to trust: better is the right path",
+    "%r4"},
 [DOCTOR_TLS_TOO_NEW] = {"tls-too-new", DOCTOR_WARNING,
     "the Postfix service %1 takes TLS 1.3 only (%2 = %3): printers and mail programs that know no "
     "more than TLS 1.2 get \"unsupported protocol\" and cannot log in",
@@ -322,8 +325,8 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%r5"},
 [DOCTOR_NO_CHECKPASS] = {"no-checkpass", DOCTOR_WARNING,
     "%2 of %3 accounts in the store %1 cannot use IMAP's LOGIN command at %4: they have no "
-    "checkpass verifier",
-    "saslpasswd-lmdb -f %1 -k %5 -c USER"},
+    "checkpass verifier, which only a new password brings (saslpasswd-lmdb); the command lists them",
+    "%r5"},
 [DOCTOR_LEGACY] = {"legacy", DOCTOR_NOTE,
     "%2 of %3 accounts in the store %1 have legacy verifiers, which whoever gets store and key can "
     "log in with or guess on at MD5's speed%4",

@@ -121,6 +121,19 @@ const char *doctor_install_plugin(struct doctor *d, const struct application *a,
     return arena_format(&d->arena, "%s && %s", install, then);
 }
 
+/* The key comes first in the file, as Postfix wants it. */
+const char *doctor_certificate(struct doctor *d, const char *path, const char *owner,
+                               const char *host)
+{
+    if (doctor_exists(&d->files, path)) {
+        return "";
+    }
+    return doctor_command(&d->arena,
+                          "install -m 600 -o %1 /dev/null %2 && openssl req -x509 -newkey "
+                          "rsa:2048 -nodes -days 365 -subj %3 -keyout %2 -out %2 && ",
+                          owner, path, arena_format(&d->arena, "/CN=%s", host), NULL);
+}
+
 const char *doctor_install_jail(struct doctor *d)
 {
     static const char *const names[] = {"filter.d/sasl-lmdb.conf", "jail.d/sasl-lmdb.conf"};

@@ -11,6 +11,7 @@ import os
 import pwd
 import re
 import shlex
+import shutil
 import socket
 import sys
 import tempfile
@@ -1621,6 +1622,48 @@ class Commands(DoctorTest):
         self.assertEqual(self.mend(site, "imap-plaintext"), make + ours + forbid)
         site.file("/etc/ssl/cyrus-imapd.pem", "")
         self.assertEqual(self.mend(site, "imap-plaintext"), ours + forbid)
+
+    def test_a_certificate_is_made_before_it_is_named(self):
+        """Key and certificate in one file, in the order Postfix wants; and none twice."""
+        path = "/etc/ssl/postfix.pem"
+        name = f"postconf -c /etc/postfix -%s smtpd_tls_chain_files={path}"
+        own = (name % "P").replace("smtpd", "submission/inet/smtpd")
+        for wanted, change, then in (
+                ("certificate-unset", lambda s: s.main.update(smtpd_tls_chain_files=""), name % "e"),
+                ("certificate-missing", lambda s: s.main.update(
+                    smtpd_tls_chain_files="/etc/ssl/other.pem"), name % "e"),
+                ("certificate-missing", lambda s: s.services["submission"].update(
+                    smtpd_tls_cert_file="/etc/ssl/other.pem"), own)):
+            with self.subTest(then):
+                site = self.site()
+                change(site)
+                site.write()
+                make, _, rest = self.mend(site, wanted).partition(" && postconf ")
+                self.assertEqual("postconf " + rest, then)
+                self.assertIn(" -subj /CN=mail.example.org ", make)
+                if AS_ROOT and shutil.which("openssl"):
+                    done = toolkit.run(["sh", "-c", make.replace("/etc/", site.root + "/etc/")])
+                    self.assertEqual(done.status, 0, done)
+                    self.assertEqual(
+                        re.findall("BEGIN ([A-Z ]+)", toolkit.contents(site.path(path)).decode()),
+                        ["PRIVATE KEY", "CERTIFICATE"])
+                    self.assertEqual(os.stat(site.path(path)).st_mode & 0o777, 0o600)
+                    self.assertEqual(self.mend(site, wanted), then)
+
+    def test_who_lacks_a_verifier_is_listed(self):
+        """And no account is made of a word that stands for a name."""
+        tools = f"{os.path.dirname(toolkit.TOOL)}:{os.environ['PATH']}"
+        for verifiers, names in (("strict", ["alice", "bob"]), ("default", [])):
+            site = self.site(imap=True, postfix=False)
+            site.verifiers = "strict"
+            site.write()
+            mend = self.mend(site, "no-checkpass")
+            site.verifiers = verifiers
+            site.make_store()
+            mend = re.sub("(?<= )/(etc|var)/", site.root + r"/\1/", mend)
+            done = toolkit.run(["sh", "-c", mend], env={**os.environ, "PATH": tools})
+            lines = done.out.decode().splitlines()
+            self.assertEqual([json.loads(line.rstrip(","))["user"] for line in lines], names, done)
 
     def test_all_realms_get_in_by_one_command(self):
         """Two would make two lines, with which Cyrus IMAP does not start."""
