@@ -79,6 +79,14 @@ const char *application_option(struct doctor *d, const struct application *appli
                                const char *option);
 
 /*
+ * The last setting of an option, by the name it has in the file, where the server takes an earlier
+ * one that says something else; NULL if there is none. With one in imapd.conf Cyrus IMAP does not
+ * start, and a service's own are no second ones.
+ */
+const struct setting *application_ignored(const struct application *application,
+                                          const char *option);
+
+/*
  * The commands that give an option of an application's configuration a value, or take it away: in
  * the file and under the name it has there, imapd.conf's services and includes having their own.
  * The last two take the option without the prefix that SASL's have in imapd.conf.

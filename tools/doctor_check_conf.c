@@ -179,6 +179,19 @@ static void tell_each_again(struct doctor *d, const struct application *a)
     }
 }
 
+/* What came last is what somebody has wanted since. */
+static void check_second(struct doctor *d, const struct application *a)
+{
+    for (const struct setting *s = a->conf.first; s != NULL; s = s->next) {
+        if (application_ignored(a, s->name) == s) {
+            const struct setting *first = settings_find(&a->conf, s->name);
+            doctor_say(d, DOCTOR_CONF_SECOND, a->conf_path, arena_number(&d->arena, s->line),
+                       s->written, arena_number(&d->arena, first->line),
+                       doctor_conf_set(d, a, s->name, s->value), NULL);
+        }
+    }
+}
+
 static void tell_syntax(struct doctor *d, const struct application *a)
 {
     tell_each_again(d, a);
@@ -228,6 +241,7 @@ void doctor_check_conf(struct doctor *d, const struct application *a)
     } else {
         tell_unset(d, a);
     }
+    check_second(d, a);
     check_names(d, a);
     check_switches(d, a);
     check_paths(d, a);

@@ -294,7 +294,10 @@ void doctor_check_mechanisms(struct doctor *d, const struct application *a)
     }
     bool login = settings_list_has(a->offered, "LOGIN");
     const char *with = list == NULL || login ? list : arena_format(&d->arena, "%s LOGIN", list);
-    const char *mend = sound_list(d, a, with);
+    const struct setting *ignored = application_ignored(a, "mech_list");
+    /* What somebody has wanted since comes first, by the command for that. */
+    const char *mend = ignored == NULL ? sound_list(d, a, with)
+                                       : doctor_sasl_set(d, a, "mech_list", ignored->value);
     /* Without a list only that is told: two lists would be one too many for Cyrus IMAP. */
     if (list == NULL) {
         doctor_say(d, DOCTOR_MECH_UNSET, a->label, a->conf_path, a->offered,

@@ -210,8 +210,7 @@ static void check_certificates(const struct smtpd *s)
         }
     }
     if (!any) {
-        doctor_say(s->d, DOCTOR_CERTIFICATE_UNSET, s->name,
-                   make_certificate(s, false), NULL);
+        doctor_say(s->d, DOCTOR_CERTIFICATE_UNSET, s->name, make_certificate(s, false), NULL);
     }
 }
 

@@ -155,6 +155,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%1 line %2 has the option \"%3\" a second time (first in %4), with which the server does not "
     "start, whatever they say: keep one, which is the second with the command",
     "%r5"},
+[DOCTOR_CONF_SECOND] = {"conf-second", DOCTOR_WARNING,
+    "%1 line %2 has the option \"%3\" a second time, and changes nothing: libsasl2 takes the first, "
+    "in line %4; with the command what stands in line %2 counts",
+    "%r5"},
 [DOCTOR_OPTION_UNKNOWN] = {"option-unknown", DOCTOR_WARNING,
     "%1 line %2 has the option \"%3\", which there is not, so that it changes nothing: the nearest "
     "there is is \"%4\"",

@@ -24,6 +24,12 @@ const char *application_option(struct doctor *d, const struct application *appli
                           arena_format(&d->arena, "%s%s", application->prefix, option));
 }
 
+const struct setting *application_ignored(const struct application *application, const char *option)
+{
+    return application->server == SERVER_IMAPD ? NULL
+                                               : settings_ignored(&application->conf, option);
+}
+
 /* A script for sed on the line that holds an option. */
 static const char *sed_line(struct doctor *d, const struct setting *setting, const char *command,
                             const char *file)

@@ -105,6 +105,18 @@ const char *settings_first(const struct settings *settings, const char *name)
     return setting == NULL ? NULL : setting->value;
 }
 
+const struct setting *settings_ignored(const struct settings *settings, const char *name)
+{
+    const struct setting *first = settings_find(settings, name);
+    const struct setting *last = first;
+    for (const struct setting *s = first; s != NULL; s = s->next) {
+        if (strcasecmp(s->name, name) == 0) {
+            last = s;
+        }
+    }
+    return last == NULL || strcmp(last->value, first->value) == 0 ? NULL : last;
+}
+
 const char *settings_last(const struct settings *settings, const char *name)
 {
     const char *value = NULL;

@@ -44,6 +44,9 @@ const struct setting *settings_find(const struct settings *settings, const char 
 /* Its value. */
 const char *settings_first(const struct settings *settings, const char *name);
 
+/* The last of that name, if it is another and says something else than the first; else NULL. */
+const struct setting *settings_ignored(const struct settings *settings, const char *name);
+
 /* The last of that name, as Postfix chooses; NULL if there is none. */
 const char *settings_last(const struct settings *settings, const char *name);
 

@@ -592,6 +592,11 @@ def _(site):
     site.conf["lmdb_require_tls"] = "on"
 
 
+@case("conf-second")
+def _(site):
+    site.conf["Mech_List"] = "PLAIN LOGIN"
+
+
 @case("store-elsewhere")
 def _(site):
     site.store_path = "/srv/mail/users.mdb"
@@ -2206,6 +2211,23 @@ class Commands(DoctorTest):
             self.assertEqual(found["mend"], wanted)
             self.assertEqual("deleted users back" in found["text"], bool(users))
 
+    def test_a_second_option_that_says_the_same(self):
+        """Nothing is lost by it; and where it says something else there is one command."""
+        site = self.site()
+        site.conf["MECH_LIST"] = site.conf["mech_list"]
+        site.write()
+        self.assertEqual(self.findings(site, status=0), [])
+        site.conf.update(mech_list="NTLM SCRAM-SHA-1", MECH_LIST="LOGIN PLAIN")
+        site.plugins[PLUGINS]["libntlm.so"] = THEIRS
+        site.write()
+        found = {f["id"]: f for f in self.findings(site)}
+        self.assertEqual(set(found), {"conf-second", "mech-ntlm", "mech-no-login"})
+        self.assertIn('line 4 has the option "MECH_LIST" a second time', found["conf-second"]["text"])
+        self.assertIn("the first, in line 3;", found["conf-second"]["text"])
+        self.assertEqual({f["mend"] for f in found.values()},
+                         {"sed -i '/^[[:space:]]*mech_list:/Ic mech_list: LOGIN PLAIN' "
+                          "/etc/postfix/sasl/smtpd.conf"})
+
     def test_one_list_of_mechanisms(self):
         """Whatever is wrong with mech_list, the command is the same: none undoes another."""
         site = self.site()
@@ -2272,6 +2294,8 @@ class Commands(DoctorTest):
             ("key-exposed", lambda s: later(s, lambda t: AS_ROOT and os.chown(
                 t.path(KEY), OWNER, CYRUS_GROUP) or os.chmod(t.path(KEY), 0o660))),
             ("pwcheck", lambda s: s.conf.update(pwcheck_method="alwaystrue")),
+            ("conf-second", lambda s: s.conf.update(
+                {"x": "y", "Mech_list": "PLAIN", "MECH_LIST": "LOGIN PLAIN"})),
             ("sender-owner", lambda s: (
                 s.main.update(smtpd_sasl_local_domain="example.org"),
                 sender_maps(s, "texthash:/etc/postfix/senders"),
