@@ -155,6 +155,12 @@ const char *doctor_path_to_ours(struct doctor *d, const struct application *a,
                                 const char *directory);
 
 /*
+ * The beginning of a command, with " && " behind it: makes the script that starts Cyrus IMAP hand
+ * SASL_PATH on. "" where it does, or systemd needs no script.
+ */
+const char *doctor_export_path(struct doctor *d, const struct application *a);
+
+/*
  * The command that gets a plugin file of ours, "*.so" for all, to an application that looks in a
  * directory, and the one that brings our filter and jail to where fail2ban looks, "" if both are
  * there. No plugin is overwritten, nor anything put where packages have theirs: then it is

@@ -72,8 +72,11 @@ static bool has_arrived(struct doctor *d, const struct application *a, const str
     for (; p != NULL && a->sasl_path != NULL; p = p->next) {
         const char *has = process_variable(p, &d->arena, "SASL_PATH");
         if (p->have_environment && (has == NULL || strcmp(has, a->sasl_path) != 0)) {
+            const char *export = doctor_export_path(d, a);
             doctor_say(d, DOCTOR_SASL_PATH_NOT_ARRIVED, a->label, arena_number(&d->arena, p->pid),
-                       has == NULL ? "" : has, a->sasl_path, a->unit, NULL);
+                       has == NULL ? "" : has, a->sasl_path,
+                       doctor_command(&d->arena, "%r1systemctl restart %2", export, a->unit, NULL),
+                       *export == '\0' ? "" : ", nor does a script that does not export it", NULL);
             return false;
         }
     }

@@ -258,8 +258,8 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%1 is loaded by %2 and not configured: it leaves errors in the log that mean nothing",
     "apt-get remove libsasl2-modules-%3"},
 [DOCTOR_SASL_PATH_NOT_ARRIVED] = {"sasl-path-not-arrived", DOCTOR_ERROR,
-    "%1 runs (process %2) with SASL_PATH \"%3\" and not \"%4\": a reload does not pass it on",
-    "systemctl restart %5"},
+    "%1 runs (process %2) with SASL_PATH \"%3\" and not \"%4\": a reload does not pass it on%6",
+    "%r5"},
 [DOCTOR_MECH_TWICE] = {"mech-twice", DOCTOR_WARNING,
     "%2 is offered to %1 by two plugins, %3 and %4; %5 is the one in use; SASL_PATH should "
     "lead to one only (do not delete the other: it may be a package's, or what the first links to)",

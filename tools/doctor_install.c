@@ -77,6 +77,41 @@ static const char *import_environment(struct doctor *d, const char *path)
     return arena_format(&d->arena, "%sSASL_PATH=%s", words, path);
 }
 
+static const char defaults[] = "/etc/default/cyrus-imapd";
+
+/* Whether a shell that reads the file hands SASL_PATH on to what it starts. */
+static bool is_exported(struct doctor *d)
+{
+    struct buf text;
+    bool exported = false;
+    buf_init(&text, DOCTOR_CONF_MAX);
+    struct slice rest = {NULL, 0};
+    struct slice line;
+    struct slice word;
+    if (doctor_read(&d->files, defaults, &text) == 0) {
+        rest = buf_slice(&text);
+    }
+    while (!exported && settings_line(&rest, &line)) {
+        bool export = settings_word(&line, " \t", &word) && slice_equal_str(word, "export");
+        while (export && settings_word(&line, " \t", &word)) {
+            exported = exported || (slice_take_literal(&word, "SASL_PATH") &&
+                                    (word.n == 0 || word.p[0] == '='));
+        }
+    }
+    buf_release(&text);
+    return exported;
+}
+
+const char *doctor_export_path(struct doctor *d, const struct application *a)
+{
+    /* systemd reads the file itself, and takes no such line for a variable. */
+    bool wanted = a->server == SERVER_IMAPD && doctor_exists(&d->files, defaults) &&
+                  !doctor_exists(&d->files, "/run/systemd/system") && !is_exported(d);
+    return wanted
+               ? arena_format(&d->arena, "%s && ", doctor_append(d, "export SASL_PATH", defaults))
+               : "";
+}
+
 const char *doctor_path_to_ours(struct doctor *d, const struct application *a,
                                 const char *directory)
 {
@@ -91,9 +126,10 @@ const char *doctor_path_to_ours(struct doctor *d, const struct application *a,
                                  d->postfix_at, words, NULL);
         }
     }
-    static const char defaults[] = "/etc/default/cyrus-imapd";
     if (a->server == SERVER_IMAPD && doctor_exists(&d->files, defaults)) {
-        set = doctor_append(d, arena_format(&d->arena, "SASL_PATH=%s", directory), defaults);
+        const char *line = arena_format(&d->arena, "SASL_PATH=%s", directory);
+        set = doctor_command(&d->arena, "%r1%r2", doctor_export_path(d, a),
+                             doctor_append(d, line, defaults), NULL);
     }
     return doctor_and_restart(d, a->unit, set);
 }

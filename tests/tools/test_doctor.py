@@ -1837,6 +1837,9 @@ class Commands(DoctorTest):
             site.write()
             site.file(f"{INSTALLED}/libsasllmdb.so", OURS)
             line = f"printf '%s\\n' SASL_PATH={INSTALLED} >> /etc/default/cyrus-imapd"
+            self.assertEqual(self.mend(site, "plugin-missing"), "printf '%s\\n' 'export SASL_PATH' "
+                             ">> /etc/default/cyrus-imapd && " + line)
+            site.mkdir("/run/systemd/system")
             self.assertEqual(self.mend(site, "plugin-missing"), line)
             self.assertEqual(self.mend(site, "mech-stock"), line)
 
@@ -1853,6 +1856,24 @@ class Commands(DoctorTest):
         mend = {f["id"]: f["mend"] for f in self.report(done)["findings"]}["mech-twice"]
         self.assertEqual(mend, f"postconf -c {site.root}/etc/postfix -e import_environment='TZ "
                          f"SASL_PATH={site.root}{PLUGINS}' && systemctl restart postfix")
+
+    def test_a_path_that_a_script_keeps_to_itself(self):
+        """It sources the file, and a restart alone changes nothing; systemd reads the file."""
+        export = "printf '%s\\n' 'export SASL_PATH' >> /etc/default/cyrus-imapd && "
+        line = f"SASL_PATH={PLUGINS}\n"
+        for defaults, systemd, wanted in (
+                (line, False, export), (line, True, ""), ("export " + line, False, ""),
+                (line + " export\tLANG SASL_PATH\n", False, ""),
+                (line + "# export SASL_PATH\nexport SASL_PATHS X=SASL_PATH\n", False, export)):
+            with self.subTest(defaults, systemd=systemd):
+                site = self.site(imap=True, postfix=False)
+                site.defaults = defaults
+                site.write()
+                site.process(500, "imapd", CYRUS, [CYRUS_GROUP, SASL], environ=b"LANG=C\0")
+                if systemd:
+                    site.mkdir("/run/systemd/system")
+                self.assertEqual(self.mend(site, "sasl-path-not-arrived"),
+                                 wanted + "systemctl restart cyrus-imapd")
 
     def test_the_filter_comes_from_where_it_was_installed(self):
         for packaged in (True, False):
@@ -2258,7 +2279,8 @@ class Commands(DoctorTest):
              "loginrealms: example.org"),
             ("plugin-missing", True, lambda s: (
                 setattr(s, "defaults", f"SASL_PATH={STOCK}\n"),
-                s.plugins.update({STOCK: {}, INSTALLED: s.plugins[PLUGINS]})),
+                s.plugins.update({STOCK: {}, INSTALLED: s.plugins[PLUGINS]}),
+                s.mkdir("/run/systemd/system")),
              "/etc/default/cyrus-imapd", f"SASL_PATH={INSTALLED}"),
         ):
             for end in ("\n", ""):
