@@ -13,11 +13,15 @@
 
 enum { ASIDE_MAX = 1024 /* bytes of commands in a message, which is cut where it is longer */ };
 
+/* Whether anything has that name. */
+typedef bool aside_is_there(const void *context, const char *path);
+
 /*
- * The commands that give the data file and the lock file of a store another name, each if it is
- * there, for a shell: see doctor_command.h. In the arena; "" for neither.
+ * The commands that give the data file and the lock file of a store another name that is free, each
+ * if it is there, for a shell: see doctor_command.h. In the arena; "" for neither.
  */
-const char *aside_moves(struct arena *arena, const char *store_path, bool data, bool lock);
+const char *aside_moves(struct arena *arena, const char *store_path, aside_is_there *is_there,
+                        const void *context);
 
 /*
  * The same for what is there, by lstat(2), to be put into a message; "" too for names that a shell

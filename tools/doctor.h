@@ -114,6 +114,12 @@ const char *doctor_renew(struct doctor *d, const struct application *a);
  */
 const char *doctor_and_restart(struct doctor *d, const char *unit, const char *command);
 
+/*
+ * A command that changes owner, group or mode of path, or makes something beside it;
+ * doctor_command_unheld if whoever can write to a directory on the way might lead it elsewhere.
+ */
+const char *doctor_for_held(struct doctor *d, const char *path, const char *command);
+
 /* The command that takes away the one line a setting stands on. */
 const char *doctor_drop_line(struct doctor *d, const struct setting *setting, const char *file);
 

@@ -312,12 +312,13 @@ static void check_saslauthd_mechanisms(struct doctor *d, const struct applicatio
 static void check_saslauthd_realm(struct doctor *d, const struct application *a)
 {
     static const char *const names[] = {"saslauthd", NULL};
+    static const struct person root = {.known = true};
     const char *domain =
         d->have_postfix ? postfix_get(&d->postfix, NULL, "smtpd_sasl_local_domain") : "";
     bool realms = *domain != '\0' || settings_first(&a->conf, "virtdomains") != NULL ||
                   settings_first(&a->conf, "loginrealms") != NULL;
-    for (const struct process *p = processes_find(&d->files, &d->arena, names); realms && p != NULL;
-         p = p->next) {
+    for (const struct process *p = processes_find(&d->files, &d->arena, names, &root);
+         realms && p != NULL; p = p->next) {
         if (!process_has_argument(p, "-r")) {
             doctor_say(d, DOCTOR_SASLAUTHD_REALM, arena_number(&d->arena, p->pid), NULL);
             return;

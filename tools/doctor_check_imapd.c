@@ -44,7 +44,9 @@ static const char *open_file(struct doctor *d, const struct application *a, cons
     }
     bool by_group = S_ISDIR(st.st_mode) || ((st.st_mode & S_IRGRP) != 0 && st.st_gid != 0);
     return by_group ? doctor_opening(d, a, barrier, &st, WANT_READ)
-                    : doctor_command(&d->arena, "chown %1 %2", a->user.name, barrier, NULL);
+                    : doctor_for_held(
+                          d, barrier,
+                          doctor_command(&d->arena, "chown -h %1 %2", a->user.name, barrier, NULL));
 }
 
 /* Whether a client gets TLS by it, as far as that can be seen. */

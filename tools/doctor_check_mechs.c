@@ -12,17 +12,22 @@
  */
 static void check_rights(struct doctor *d, const struct application *a, const char *path)
 {
+    char whole[PATH_MAX]; /* where a link leads, which is what is to be changed */
     struct stat st;
     struct stat root;
-    if (doctor_stat(&d->files, path, &st) != 0 || doctor_stat(&d->files, "/", &root) != 0) {
+    if (doctor_resolve(&d->files, path, whole) != 0 || doctor_stat(&d->files, path, &st) != 0 ||
+        doctor_stat(&d->files, "/", &root) != 0) {
         return;
     }
     bool group = (st.st_mode & S_IWGRP) != 0 && st.st_gid != 0 && st.st_gid != root.st_gid;
     bool owner = st.st_uid != 0 && st.st_uid != root.st_uid;
     if (owner || group || (st.st_mode & S_IWOTH) != 0) {
+        const char *mend =
+            doctor_command(&d->arena, "chown -h root: %1 && chmod go-w %1", whole, NULL);
         doctor_say(d, DOCTOR_PLUGIN_WRITABLE, path,
                    arena_format(&d->arena, "%04o", (unsigned)(st.st_mode & 07777)),
-                   user_name(&d->files, &d->arena, st.st_uid), a->label, NULL);
+                   user_name(&d->files, &d->arena, st.st_uid), a->label,
+                   doctor_for_held(d, path, mend), NULL);
     }
 }
 
@@ -37,8 +42,9 @@ static void check_suffixes(struct doctor *d, const char *directory)
         const char *plain =
             arena_format(&d->arena, "%s/%.*s.so", directory, (int)(at - *name), *name);
         if (!doctor_exists(&d->files, plain)) {
-            doctor_say(d, DOCTOR_PLUGIN_SUFFIX, arena_format(&d->arena, "%s/%s", directory, *name),
-                       plain, *name, NULL);
+            const char *file = arena_format(&d->arena, "%s/%s", directory, *name);
+            const char *mend = doctor_command(&d->arena, "ln -s %1 %2", *name, plain, NULL);
+            doctor_say(d, DOCTOR_PLUGIN_SUFFIX, file, plain, doctor_for_held(d, file, mend), NULL);
         }
     }
 }

@@ -65,7 +65,10 @@ static void tell_exposed(struct doctor *d, const char *path, const char *key_pat
     if (doctor_stat(&d->files, key_path, &key) == 0) {
         doctor_say(d, DOCTOR_KEY_EXPOSED, key_path, mode_text(d, &key),
                    user_name(&d->files, &d->arena, key.st_uid),
-                   group_name(&d->files, &d->arena, key.st_gid), path, rights.group, rights.mode,
+                   group_name(&d->files, &d->arena, key.st_gid), path,
+                   doctor_for_held(d, key_path,
+                                   doctor_command(&d->arena, "chgrp %1 %2 && chmod %3 %2",
+                                                  rights.group, key_path, rights.mode, NULL)),
                    NULL);
     }
 }
@@ -123,11 +126,15 @@ const char *doctor_init(struct doctor *d, const char *path, const char *key_path
         *group == '\0' ? "" : doctor_command(&d->arena, " --group %1", group, NULL), NULL);
 }
 
+static bool is_there(const void *files, const char *path)
+{
+    return doctor_exists(files, path);
+}
+
 /* A new store in the place of what is left of the one there was. */
 static const char *begin_anew(struct doctor *d, const char *path, const char *key_path)
 {
-    const char *moves = aside_moves(&d->arena, path, doctor_exists(&d->files, path),
-                                    doctor_exists(&d->files, lock_of(d, path)));
+    const char *moves = aside_moves(&d->arena, path, is_there, &d->files);
     return arena_format(&d->arena, "%s%s%s", moves, *moves == '\0' ? "" : " && ",
                         doctor_init(d, path, key_path));
 }
@@ -155,16 +162,20 @@ static const char *opening_for_owner(struct doctor *d, const struct stat *barrie
 {
     struct stat st;
     if (S_ISDIR(barrier_st->st_mode)) {
-        return doctor_command(&d->arena, "chmod o+x %1", barrier, NULL);
+        return doctor_for_held(d, barrier,
+                               doctor_command(&d->arena, "chmod o+x %1", barrier, NULL));
     }
     if (barrier_st->st_uid == owner->uid) {
-        return doctor_command(&d->arena, "chmod u+rw %1", barrier, NULL);
+        return doctor_for_held(d, barrier,
+                               doctor_command(&d->arena, "chmod u+rw %1", barrier, NULL));
     }
     if (doctor_stat(&d->files, sibling, &st) != 0) {
         return "";
     }
-    return doctor_command(&d->arena, "chown %1:%2 %3", owner->name,
-                          group_name(&d->files, &d->arena, st.st_gid), barrier, NULL);
+    return doctor_for_held(d, barrier,
+                           doctor_command(&d->arena, "chown -h %1:%2 %3", owner->name,
+                                          group_name(&d->files, &d->arena, st.st_gid), barrier,
+                                          NULL));
 }
 
 /* What keeps the user to whom it belongs from it, whom every tool becomes. False: nothing known. */
@@ -269,7 +280,11 @@ static void check_places(struct doctor *d, const char *path, const char *key_pat
     }
     if (doctor_stat(&d->files, path, &data) == 0 && data.st_uid == 0 &&
         doctor_stat(&d->files, lock_of(d, path), &lock) == 0 && lock.st_uid == 0) {
-        doctor_say(d, DOCTOR_STORE_ROOT, path, key_path, NULL);
+        const char *mend = doctor_command(
+            &d->arena, "adduser --system --group sasl-lmdb && chown sasl-lmdb %1 %1-lock %2", path,
+            key_path, NULL);
+        doctor_say(d, DOCTOR_STORE_ROOT, path,
+                   doctor_for_held(d, path, doctor_for_held(d, key_path, mend)), NULL);
     }
     struct buf enforcing;
     buf_init(&enforcing, DOCTOR_CONF_MAX);
@@ -442,12 +457,14 @@ const char *doctor_opening(struct doctor *d, const struct application *a, const 
                               NULL);
     }
     if (S_ISDIR(st->st_mode)) {
-        return doctor_command(&d->arena, "chmod o+x %1", barrier, NULL);
+        return doctor_for_held(d, barrier,
+                               doctor_command(&d->arena, "chmod o+x %1", barrier, NULL));
     }
     gid_t group = a->user.n_groups == 0 ? 0 : a->user.groups[a->user.n_groups - 1];
-    return doctor_command(&d->arena, "chgrp %1 %2 && chmod %3 %2",
-                          group_name(&d->files, &d->arena, group), barrier,
-                          (wanted & WANT_WRITE) != 0 ? "0660" : "0640", NULL);
+    return doctor_for_held(d, barrier,
+                           doctor_command(&d->arena, "chgrp -h %1 %2 && chmod %3 %2",
+                                          group_name(&d->files, &d->arena, group), barrier,
+                                          (wanted & WANT_WRITE) != 0 ? "0660" : "0640", NULL));
 }
 
 static bool check_file(struct doctor *d, const struct application *a, enum doctor_id id,

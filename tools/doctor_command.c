@@ -5,12 +5,14 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/shell_word.h"
 #include "tool.h"
 
 enum { TEXT_MAX = 16 * 1024, ESCAPED_MAX = 4 * TEXT_MAX };
 
 /* A control character of its own makes whatever it gets into unusable as well. */
 static const char unusable[] = "\n";
+const char doctor_command_unheld[] = "\n\v";
 
 /* Where a shell's next argument begins. */
 static bool begins_argument(const struct buf *b, bool inside)
@@ -25,9 +27,7 @@ static bool begins_argument(const struct buf *b, bool inside)
 /* Puts a word where a shell reads it, inside single quotes or outside of any. */
 static void put_quoted(struct buf *b, const char *word, bool inside)
 {
-    static const char harmless[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@=,+-";
-    bool plain = *word != '\0' && word[strspn(word, harmless)] == '\0';
+    bool plain = shell_word_is_plain(word);
     if (*word == '-' && begins_argument(b, inside)) {
         buf_put_str(b, unusable);
     }
@@ -55,7 +55,10 @@ static const char *finish(struct arena *arena, struct buf *b, bool command)
     const char *text =
         command && buf_status(b) != AUTH_OK ? unusable : arena_copy(arena, buf_slice(b));
     buf_release(b);
-    return command && !doctor_command_is_usable(text) ? unusable : text;
+    if (!command || doctor_command_is_usable(text)) {
+        return text;
+    }
+    return strstr(text, doctor_command_unheld) != NULL ? doctor_command_unheld : unusable;
 }
 
 const char *doctor_fill(struct arena *arena, const char *text,

@@ -29,6 +29,12 @@ const char *doctor_command(struct arena *arena, const char *text, ...) __attribu
 /* Whether a command is one that can be shown; if not, it is to be thrown away. */
 bool doctor_command_is_usable(const char *command);
 
+/*
+ * In the place of a command that would change what others than root can put something else in the
+ * place of. Not usable, nor is any command made of it: that is this again.
+ */
+extern const char doctor_command_unheld[];
+
 /* The text with a backslash before each of the special characters: for a script of sed. */
 const char *doctor_escaped(struct arena *arena, const char *text, const char *special);
 

@@ -10,6 +10,7 @@
 
 #include "base/crypto.h"
 #include "doctor_settings.h"
+#include "store/held_path.h"
 
 enum {
     LINKS_MAX = 40, /* as Linux follows */
@@ -142,6 +143,15 @@ int doctor_stat(const struct doctor_files *files, const char *path, struct stat 
     return lstat(host, ret) == 0 ? 0 : errno;
 }
 
+bool doctor_is_held(const struct doctor_files *files, const char *path)
+{
+    char host[PATH_MAX];
+    if (files->root[0] == '\0') {
+        return path_is_held(path);
+    }
+    return doctor_locate(files, path, host) == 0 && path_is_held(host);
+}
+
 bool doctor_exists(const struct doctor_files *files, const char *path)
 {
     struct stat st;
@@ -237,11 +247,16 @@ const char *doctor_host_name(const struct doctor_files *files, struct arena *are
     return name;
 }
 
+DIR *doctor_open_directory(const struct doctor_files *files, const char *path)
+{
+    char host[PATH_MAX];
+    return doctor_locate(files, path, host) == 0 ? opendir(host) : NULL;
+}
+
 const char **doctor_names(const struct doctor_files *files, const char *path, struct arena *arena)
 {
     static const char *none[1];
-    char host[PATH_MAX];
-    DIR *entries = doctor_locate(files, path, host) == 0 ? opendir(host) : NULL;
+    DIR *entries = doctor_open_directory(files, path);
     if (entries == NULL) {
         return none;
     }

@@ -11,6 +11,7 @@
 #ifndef SASL_LMDB_DOCTOR_FILES_H
 #define SASL_LMDB_DOCTOR_FILES_H
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,6 +41,9 @@ int doctor_locate(const struct doctor_files *files, const char *path, char ret[P
 /* stat(2). 0 or an errno value. */
 int doctor_stat(const struct doctor_files *files, const char *path, struct stat *ret);
 
+/* Whether nobody but root can put something else in its place: see store/held_path.h. */
+bool doctor_is_held(const struct doctor_files *files, const char *path);
+
 bool doctor_exists(const struct doctor_files *files, const char *path);
 bool doctor_is_directory(const struct doctor_files *files, const char *path);
 
@@ -54,6 +58,9 @@ const char *doctor_link(const struct doctor_files *files, const char *path, stru
 
 /* What the machine calls itself, in the arena: "" if that is not to be found out. */
 const char *doctor_host_name(const struct doctor_files *files, struct arena *arena);
+
+/* For readdir(3), to be closed with closedir(3); NULL if it cannot be opened. */
+DIR *doctor_open_directory(const struct doctor_files *files, const char *path);
 
 /* Names in a directory, in the order the system gives them; NULL at the end. */
 const char **doctor_names(const struct doctor_files *files, const char *path, struct arena *arena);

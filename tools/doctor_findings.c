@@ -250,10 +250,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%r3"},
 [DOCTOR_PLUGIN_SUFFIX] = {"plugin-suffix", DOCTOR_ERROR,
     "%1 is there, but not %2, and libsasl2 loads only names that end in .so",
-    "ln -s %3 %2"},
+    "%r3"},
 [DOCTOR_PLUGIN_WRITABLE] = {"plugin-writable", DOCTOR_ERROR,
     "%1 can be changed by others than root (mode %2, owner %3): code in it runs as root in %4",
-    "chown root: %1 && chmod go-w %1"},
+    "%r5"},
 [DOCTOR_PLUGIN_NOISE] = {"plugin-noise", DOCTOR_NOTE,
     "%1 is loaded by %2 and not configured: it leaves errors in the log that mean nothing",
     "apt-get remove libsasl2-modules-%3"},
@@ -365,7 +365,7 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_KEY_EXPOSED] = {"key-exposed", DOCTOR_ERROR,
     "the key file %1 is open to others (mode %2, owner %3, group %4), and is not used: every login "
     "gets \"try again later\"; only a group that can read the store %5 may read its key",
-    "chgrp %6 %1 && chmod %7 %1"},
+    "%r6"},
 [DOCTOR_KEY_WRONG] = {"key-wrong", DOCTOR_ERROR,
     "the key file %1 has no key for the store %2: %3",
     "%r4"},
@@ -375,11 +375,11 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_KEY_BESIDE_STORE] = {"key-beside-store", DOCTOR_WARNING,
     "the key %1 lies in one directory with the store %2, and so in one backup: who gets that can "
     "log in as anybody with a CRAM-MD5 or DIGEST-MD5 verifier",
-    "install -d -m 755 /etc/sasl-lmdb && mv %1 /etc/sasl-lmdb/key"},
+    "install -d -m 755 /etc/sasl-lmdb && mv -n %1 /etc/sasl-lmdb/key"},
 [DOCTOR_STORE_ROOT] = {"store-root", DOCTOR_NOTE,
     "the store %1 is root's: a server process that has been taken over can attack the next tool "
     "that root runs on it",
-    "adduser --system --group sasl-lmdb && chown sasl-lmdb %1 %1-lock %2"},
+    "%r2"},
 [DOCTOR_STORE_READ_ONLY] = {"store-read-only", DOCTOR_ERROR,
     "the store %1 is on a file system that %2 has mounted read-only: it cannot write the lock file "
     "and reads nothing (systemd: ProtectSystem)",

@@ -30,6 +30,11 @@ const struct setting *application_ignored(const struct application *application,
                                                : settings_ignored(&application->conf, option);
 }
 
+const char *doctor_for_held(struct doctor *d, const char *path, const char *command)
+{
+    return doctor_is_held(&d->files, path) ? command : doctor_command_unheld;
+}
+
 /* A script for sed on the line that holds an option. */
 static const char *sed_line(struct doctor *d, const struct setting *setting, const char *command,
                             const char *file)
@@ -213,7 +218,7 @@ static void add_imapd(struct doctor *d, const struct settings *settings, const c
     imapd->conf_path = d->imapd_at;
     imapd->conf = service == NULL ? *settings : imapd_seen_by(settings, &d->arena, service);
     imapd->user = person_find(&d->files, &d->arena, "cyrus");
-    imapd->processes = processes_find(&d->files, &d->arena, names);
+    imapd->processes = processes_find(&d->files, &d->arena, names, &imapd->user);
     imapd->sasl_path = imapd_sasl_path(d, imapd->processes);
     doctor_complete_application(d, imapd);
 }

@@ -128,9 +128,10 @@ static bool is_of_another(struct doctor *d, const struct process *process, const
  * Processes of this Postfix, not of another instance on the machine, that have one of these names;
  * of smtpd's those for a smtpd_sasl_path.
  */
-static struct process *own_processes(struct doctor *d, const char *const *names, const char *name)
+static struct process *own_processes(struct doctor *d, const char *const *names, const char *name,
+                                     const struct person *user)
 {
-    struct process *all = processes_find(&d->files, &d->arena, names);
+    struct process *all = processes_find(&d->files, &d->arena, names, user);
     struct process *own = NULL;
     while (all != NULL) {
         struct process *next = all->next;
@@ -184,8 +185,8 @@ static void add_postfix(struct doctor *d, const char *name, const struct postfix
         postfix->user =
             person_find(&d->files, &d->arena, postfix_get(&d->postfix, NULL, "mail_owner"));
         postfix->sasl_path = imported_sasl_path(d);
-        postfix->processes = own_processes(d, smtpd, name);
-        postfix->siblings = own_processes(d, always_there, name);
+        postfix->processes = own_processes(d, smtpd, name, &postfix->user);
+        postfix->siblings = own_processes(d, always_there, name, &postfix->user);
         read_conf(d, postfix);
         doctor_complete_application(d, postfix);
     }

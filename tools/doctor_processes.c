@@ -11,7 +11,7 @@
 enum {
     PROCESSES_MAX = 64,         /* kept: enough to see how they are */
     PROC_FILE_MAX = 256 * 1024, /* bytes of a file in /proc */
-    COMM_MAX = 64,
+    UIDS = 4,                   /* of a process */
     ID_MAX = INT32_MAX,
     MILLISECONDS = 1000,   /* of a second */
     NANOSECONDS = 1000000, /* of a millisecond */
@@ -31,9 +31,14 @@ static bool read_proc(const struct doctor_files *files, struct arena *arena, uns
     return read;
 }
 
-/* Uid: real effective saved fs; Gid: likewise; Groups: supplementary. */
-static void take_status(struct process *process, struct slice status)
+/*
+ * Uid: real effective saved fs; Gid: likewise; Groups: supplementary. False if one of the users is
+ * neither root nor the service's own: whoever starts a program gives it its name and environment.
+ */
+static bool take_status(struct process *process, struct slice status, const struct person *service)
 {
+    bool believed = true;
+    unsigned uids = 0;
     struct slice line;
     struct slice word;
     while (settings_line(&status, &line)) {
@@ -47,12 +52,31 @@ static void take_status(struct process *process, struct slice status)
             }
             if (uid) {
                 process->who.uid = id; /* the last is the one files are opened as */
+                believed = believed && (id == 0 || (service->known && id == service->uid));
+                uids++;
             } else if (process->who.n_groups < PERSON_GROUPS_MAX) {
                 process->who.groups[process->who.n_groups++] = id;
             }
         }
         process->have_groups = process->have_groups || groups;
     }
+    return believed && uids == UIDS;
+}
+
+/*
+ * Whether root alone could have put this program there, or whose the machine's files are. One that
+ * changes its user when it is started would have its environment of who that is.
+ */
+static bool is_program_of_root(const struct doctor_files *files, struct arena *arena, unsigned pid)
+{
+    const char *path = arena_format(arena, "/proc/%u/exe", pid);
+    struct stat st;
+    struct stat root;
+    /* On the machine it leads to the file itself, whatever its name means where we are. */
+    bool known = files->root[0] == '\0' ? stat(path, &st) == 0 : doctor_stat(files, path, &st) == 0;
+    return known && doctor_stat(files, "/", &root) == 0 && S_ISREG(st.st_mode) &&
+           (st.st_uid == 0 || st.st_uid == root.st_uid) &&
+           (st.st_mode & (S_IWGRP | S_IWOTH | S_ISUID | S_ISGID)) == 0;
 }
 
 /*
@@ -110,7 +134,7 @@ static bool is_wanted(struct slice name, const char *const *names)
 }
 
 static struct process *look_at(const struct doctor_files *files, struct arena *arena, unsigned pid,
-                               const char *const *names, int64_t boot)
+                               const char *const *names, const struct person *service, int64_t boot)
 {
     struct slice comm;
     struct slice status;
@@ -120,15 +144,13 @@ static struct process *look_at(const struct doctor_files *files, struct arena *a
         return NULL;
     }
     struct process *process = arena_new(arena, sizeof *process);
-    if (process == NULL) {
+    if (process == NULL || !read_proc(files, arena, pid, "status", &status) ||
+        !take_status(process, status, service) || !is_program_of_root(files, arena, pid)) {
         return NULL;
     }
     process->pid = pid;
     process->name = arena_copy(arena, settings_trim(comm));
     process->who.known = true;
-    if (read_proc(files, arena, pid, "status", &status)) {
-        take_status(process, status);
-    }
     if (boot > 0 && read_proc(files, arena, pid, "stat", &stat) && take_start(stat, &ticks)) {
         process->started = boot + ((int64_t)ticks + 1) * MILLISECONDS / sysconf(_SC_CLK_TCK);
     }
@@ -140,24 +162,29 @@ static struct process *look_at(const struct doctor_files *files, struct arena *a
 }
 
 struct process *processes_find(const struct doctor_files *files, struct arena *arena,
-                               const char *const *names)
+                               const char *const *names, const struct person *service)
 {
-    const char **entry = doctor_names(files, "/proc", arena);
+    /* All of them, since anybody can start as many as there may be. */
+    DIR *entries = doctor_open_directory(files, "/proc");
+    const struct dirent *entry = NULL;
     const int64_t boot = boot_time(files);
     struct process *found = NULL;
     unsigned n = 0;
-    for (; *entry != NULL && n < PROCESSES_MAX; entry++) {
-        struct slice digits = slice_str(*entry);
+    while (entries != NULL && n < PROCESSES_MAX && (entry = readdir(entries)) != NULL) {
+        struct slice digits = slice_str(entry->d_name);
         uint32_t pid = 0;
         if (!slice_take_decimal(&digits, ID_MAX, &pid) || digits.n != 0) {
             continue;
         }
-        struct process *process = look_at(files, arena, pid, names, boot);
+        struct process *process = look_at(files, arena, pid, names, service, boot);
         if (process != NULL) {
             process->next = found;
             found = process;
             n++;
         }
+    }
+    if (entries != NULL) {
+        closedir(entries);
     }
     return found;
 }

@@ -26,9 +26,14 @@ struct process {
     int64_t started;     /* in milliseconds since 1970, rather too late; 0: not known */
 };
 
-/* Processes whose name (/proc/PID/comm) is one of these, in no order; NULL ends the names. */
+/*
+ * Processes whose name (/proc/PID/comm) is one of these, in no order; NULL ends the names. Anybody
+ * can start a program under any name and with any environment, so only those count that are root's
+ * or the service's own and run a program that root alone can change; who may not see which that is
+ * is given none.
+ */
 struct process *processes_find(const struct doctor_files *files, struct arena *arena,
-                               const char *const *names);
+                               const char *const *names, const struct person *service);
 
 /* The value of a variable in its environment; NULL if there is none. */
 const char *process_variable(const struct process *process, struct arena *arena, const char *name);

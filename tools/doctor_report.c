@@ -13,13 +13,13 @@ enum { ESCAPED_MAX = 64 * 1024 };
 
 /* --- findings --- */
 
-/* What is wrong below a root is not for the machine itself to be mended by. */
-static const char *below_root(const struct doctor_report *report, const char *command)
+/* Why a finding has no command. */
+static const char *why_unusable(const char *command)
 {
-    if (report->root == NULL || *report->root == '\0' || *command == '\0') {
-        return command;
-    }
-    return doctor_command(report->arena, "chroot %1 sh -c %2", report->root, command, NULL);
+    return strcmp(command, doctor_command_unheld) == 0
+               ? "no command: others than root can put something else there before it is run; the "
+                 "directories above it come first"
+               : "no command: it would need a name that a shell cannot be given safely";
 }
 
 void doctor_report_add(struct doctor_report *report, enum doctor_id id, va_list words)
@@ -33,12 +33,9 @@ void doctor_report_add(struct doctor_report *report, enum doctor_id id, va_list 
         }
     }
     const char *text = doctor_fill(report->arena, row->sentence, word, false);
-    const char *mend = below_root(report, doctor_fill(report->arena, row->mend, word, true));
+    const char *mend = doctor_fill(report->arena, row->mend, word, true);
     if (!doctor_command_is_usable(mend)) {
-        text = arena_format(report->arena,
-                            "%s (no command: it would need a name that a shell "
-                            "cannot be given safely)",
-                            text);
+        text = arena_format(report->arena, "%s (%s)", text, why_unusable(mend));
         mend = "";
     }
     struct finding **end = &report->findings;
@@ -106,6 +103,7 @@ static enum auth_status print_json(const struct doctor_report *report, const str
     for (const struct looked_at *one = report->looked_at; one != NULL; one = one->next) {
         ok = json_array_append_new(looked_at, json_string(shown(&b, one->what, &ok))) == 0 && ok;
     }
+    json_t *inside = json_string(shown(&b, report->root == NULL ? "" : report->root, &ok));
     buf_release(&b);
     for (int severity = DOCTOR_ERROR; severity <= DOCTOR_NOTE; severity++) {
         for (const struct finding *f = report->findings; f != NULL; f = f->next) {
@@ -116,8 +114,8 @@ static enum auth_status print_json(const struct doctor_report *report, const str
     }
     bool good = report->counts[DOCTOR_ERROR] + report->counts[DOCTOR_WARNING] == 0;
     const char *restart = good || report->restart == NULL ? "" : report->restart;
-    json_t *root = json_pack("{s:o, s:o, s:s}", "looked_at", looked_at, "findings", findings,
-                             "restart", restart);
+    json_t *root = json_pack("{s:o, s:o, s:s, s:o}", "looked_at", looked_at, "findings", findings,
+                             "restart", restart, "root", inside);
     if (!ok) {
         json_decref(root);
         root = NULL;
@@ -125,7 +123,13 @@ static enum auth_status print_json(const struct doctor_report *report, const str
     return json_result(tool, good, root);
 }
 
-static bool print_finding(const struct finding *finding)
+static bool is_for_a_tree(const struct doctor_report *report)
+{
+    return report->root != NULL && *report->root != '\0';
+}
+
+/* A line of text with a command for a tree is none for the shell of the machine. */
+static bool print_finding(const struct doctor_report *report, const struct finding *finding)
 {
     static const char *const heads[] = {"ERROR", "WARNING", "note"};
     const struct doctor_row *row = doctor_row(finding->id);
@@ -134,7 +138,8 @@ static bool print_finding(const struct finding *finding)
     buf_init(&b, ESCAPED_MAX);
     printf("%s (%s): %s\n", heads[row->severity], row->id, shown(&b, finding->text, &ok));
     if (*finding->mend != '\0') {
-        printf("    %s\n", shown(&b, finding->mend, &ok));
+        printf("    %s%s\n", is_for_a_tree(report) ? "inside: " : "",
+               shown(&b, finding->mend, &ok));
     }
     buf_release(&b);
     return ok;
@@ -167,11 +172,18 @@ static bool print_text(const struct doctor_report *report)
     for (int severity = DOCTOR_ERROR; severity <= DOCTOR_NOTE; severity++) {
         for (const struct finding *f = report->findings; f != NULL; f = f->next) {
             if ((int)doctor_row(f->id)->severity == severity) {
-                ok = print_finding(f) && ok;
+                ok = print_finding(report, f) && ok;
             }
         }
     }
     print_count(report);
+    if (is_for_a_tree(report) && report->findings != NULL) {
+        buf_init(&b, ESCAPED_MAX);
+        printf("\"inside\": in a shell of the container that %s is of; not on this machine, nor by "
+               "chroot(8), which does not hold root back\n",
+               shown(&b, report->root, &ok));
+        buf_release(&b);
+    }
     return ok;
 }
 

@@ -28,7 +28,7 @@ struct looked_at {
 
 struct doctor_report {
     struct arena *arena;
-    const char *root;    /* commands change what is below it only; "" or NULL: the machine */
+    const char *root;    /* commands are for a shell in what is below it; "" or NULL: the machine */
     const char *restart; /* the command that makes servers read what has been mended; NULL or "" */
     struct finding *findings;
     struct looked_at *looked_at;

@@ -11,6 +11,7 @@
 #include "doctor_command.h"
 #include "privilege.h"
 #include "store/files.h"
+#include "store/held_path.h"
 #include "store/ticket_file.h"
 
 enum { MODE_BITS = 07777, REMEDY_MAX = 1200 };
@@ -54,10 +55,13 @@ static bool is_trusted_link(const struct stat *st)
     return st->st_uid == 0 || st->st_uid == geteuid();
 }
 
-/* What mends it; "" where that cannot be shown whole. */
+/* What mends it, to stand behind what is wrong; "" where that cannot be shown whole. */
 static const char *remedy(struct arena *arena, const char *path, const struct file_mode *mode)
 {
-    /* What is a file now may be a link by the time this is run. */
+    if (!path_is_held(path)) {
+        /* What is a file now may be a link by the time a command is run. */
+        return "; others than you can put something else there: its directory comes first";
+    }
     const char *command =
         doctor_command(arena, ": chown -h %1:%2 %3 && chmod %4 %3", arena_number(arena, mode->uid),
                        arena_number(arena, mode->gid), path,

@@ -12,8 +12,9 @@
 
 /*
  * Says for each file of the store that is not as it should be what it is and the command that mends
- * it. By stat only: nothing is opened. Files that are not there, or cannot be looked at, are passed
- * over. Returns how many were told.
+ * it, which is none where others can put another file in its place. By stat only: nothing is
+ * opened. Files that are not there, or cannot be looked at, are passed over. Returns how many were
+ * told.
  */
 unsigned file_modes_tell(const struct tool *tool);
 

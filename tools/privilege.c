@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "store/files.h"
+#include "store/held_path.h"
 #include "terminal_filter.h"
 
 static bool started_as_root;
@@ -27,6 +28,7 @@ bool privilege_started_as_root(void)
 void privilege_confine(void)
 {
     started_as_root = geteuid() == 0;
+    path_trust(geteuid());
     umask(S_IRWXG | S_IRWXO);
     const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);

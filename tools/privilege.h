@@ -13,7 +13,8 @@
 
 /*
  * For every program that sees passwords, first of all: no core dump, no other process of the same
- * user looking into memory, new files for their owner alone.
+ * user looking into memory, new files for their owner alone. Commands that are printed from here on
+ * are for whoever the program has been started by.
  */
 void privilege_confine(void);
 

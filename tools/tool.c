@@ -48,28 +48,18 @@ int tool_exit_code(enum auth_status status)
     return TOOL_FAILED;
 }
 
-/* U+0080..U+009F, the C1 controls, are 0xC2 0x80..0x9F in UTF-8. */
-static bool starts_c1_control(struct slice text, size_t at)
-{
-    return text.p[at] == 0xc2 && at + 1 < text.n && text.p[at + 1] < 0xa0;
-}
-
 void report_escape(struct buf *b, struct slice text)
 {
     bool utf8 = identity_is_utf8(text);
-    size_t escape_until = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        uint8_t c = text.p[i];
-        if (starts_c1_control(text, i)) {
-            escape_until = i + 2;
-        }
-        bool ascii = c >= 0x20 && c < 0x7f;
-        if (ascii || (c >= 0x80 && utf8 && i >= escape_until)) {
-            buf_put_byte(b, c);
-        } else {
+    while (text.n > 0) {
+        bool shown = text.p[0] >= 0x20 && text.p[0] < 0x7f;
+        size_t n = utf8 ? identity_shown(text, &shown) : 1;
+        for (size_t i = 0; i < n && !shown; i++) {
             buf_put_str(b, "\\x");
-            buf_put_hex(b, &c, 1);
+            buf_put_hex(b, &text.p[i], 1);
         }
+        buf_put(b, text.p, shown ? n : 0);
+        text = slice_of(text.p + n, text.n - n);
     }
 }
 

@@ -160,8 +160,8 @@ const char *tool_plural(uint64_t n);
 MUST_USE bool tool_flush(const struct tool *tool);
 
 /*
- * Appends text for a person's terminal: control characters (also those of Latin-1 behind UTF-8)
- * and bytes that are not UTF-8 come out as \xHH.
+ * Appends text for a person's terminal: characters that identity_shown() refuses, every byte of
+ * them, and bytes that are not UTF-8 come out as \xHH.
  */
 void report_escape(struct buf *b, struct slice text);
 

@@ -113,6 +113,30 @@ out:
     return status;
 }
 
+size_t identity_shown(struct slice utf8, bool *ret_shown)
+{
+    enum { PREPARED_MAX = 128, FIRST_GRAPHIC = 0x20, DELETE = 0x7f };
+    struct slice rest = utf8;
+    struct buf prepared;
+    uint32_t code_point = 0;
+
+    *ret_shown = false;
+    if (!take_code_point(&rest, &code_point)) {
+        return 1;
+    }
+    size_t n = utf8.n - rest.n;
+    if (n == 1) {
+        *ret_shown = code_point >= FIRST_GRAPHIC && code_point != DELETE;
+        return n;
+    }
+    buf_init(&prepared, PREPARED_MAX);
+    *ret_shown = prepare_by_library(slice_of(utf8.p, n), IDENTITY_STORED, PREPARED_MAX,
+                                    AUTH_BAD_NAME, &prepared) == AUTH_OK &&
+                 !slice_equal_str(buf_slice(&prepared), " ");
+    buf_release(&prepared);
+    return n;
+}
+
 static enum auth_status prepare(struct slice raw, enum identity_use use, enum auth_status refusal,
                                 struct buf *ret)
 {

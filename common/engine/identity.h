@@ -72,6 +72,15 @@ void identity_from_latin1(struct slice latin1, struct buf *ret);
 bool identity_is_utf8(struct slice s);
 
 /*
+ * The bytes of the first character of well-formed UTF-8 that is not empty. *ret_shown is whether it
+ * may go to a person's terminal as it is: printable ASCII, and of the rest what SASLprep leaves
+ * something of beside a space in a name that is stored. So not what turns text round, ends a line
+ * or cannot be seen (Unicode's Cc, Cf, Zl and Zp), nor what Unicode 3.2 has not assigned, by which
+ * SASLprep goes: more of those are there. Without memory nothing outside ASCII. Any thread.
+ */
+size_t identity_shown(struct slice utf8, bool *ret_shown);
+
+/*
  * Appends at most 64 bytes of a client-supplied name in a form safe for a log line: printable
  * ASCII without '"' and '\\' as it is, every other byte as \xHH, "..." when it was cut.
  */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "store/files.h"
+#include "store/held_path.h"
 
 enum {
     TRIES = 100,
@@ -58,8 +59,9 @@ static enum auth_status open_lock(const char *lock_path, int *ret_fd, struct det
     if (fstat(*ret_fd, &st) != 0) {
         status = file_explain("lock file", lock_path, errno, detail);
     } else if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        status = detail_set(detail, AUTH_STORE_DENIED, "lock file %s has mode %04o: rm %s",
-                            lock_path, (unsigned)(st.st_mode & 07777), lock_path);
+        char remedy[PATH_REMEDY_SIZE];
+        status = detail_set(detail, AUTH_STORE_DENIED, "lock file %s has mode %04o%s", lock_path,
+                            (unsigned)(st.st_mode & 07777), path_remedy("rm", lock_path, remedy));
     }
     if (status != AUTH_OK) {
         close(*ret_fd);

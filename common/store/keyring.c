@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "store/files.h"
+#include "store/held_path.h"
 #include "store/key_text.h"
 
 struct keyring {
@@ -25,11 +26,11 @@ static enum auth_status check_exposure(const char *path, const struct stat *st, 
         return detail_set(detail, AUTH_KEY_DAMAGED, "key file %s: not a regular file", path);
     }
     if ((st->st_mode & 0777 & ~allowed) != 0) {
+        char remedy[PATH_REMEDY_SIZE];
         return detail_set(detail, AUTH_KEY_EXPOSED,
-                          "key file %s has mode %04o and group %u, so others may read it: "
-                          "chmod %s %s",
-                          path, (unsigned)(st->st_mode & 07777), (unsigned)st->st_gid,
-                          group_is_fine ? "0640" : "0600", path);
+                          "key file %s has mode %04o and group %u, so others may read it%s", path,
+                          (unsigned)(st->st_mode & 07777), (unsigned)st->st_gid,
+                          path_remedy(group_is_fine ? "chmod 0640" : "chmod 0600", path, remedy));
     }
     return AUTH_OK;
 }

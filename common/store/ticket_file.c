@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "store/files.h"
+#include "store/held_path.h"
 
 static const char what[] = "ticket file";
 
@@ -22,8 +23,9 @@ static enum auth_status check(const char *store_path, const char *path, const st
                           path);
     }
     if ((st->st_mode & S_IRWXO) != 0) {
-        return detail_set(detail, AUTH_STORE_DENIED, "%s %s has mode %04o: chmod o= %s", what, path,
-                          (unsigned)(st->st_mode & 07777), path);
+        char remedy[PATH_REMEDY_SIZE];
+        return detail_set(detail, AUTH_STORE_DENIED, "%s %s has mode %04o%s", what, path,
+                          (unsigned)(st->st_mode & 07777), path_remedy("chmod o=", path, remedy));
     }
     if (stat(store_path, &data) != 0) {
         return file_explain("store", store_path, errno, detail);

@@ -71,7 +71,7 @@ class Check(toolkit.ToolTest):
     def test_owners_that_init_does_not_make(self):
         if os.geteuid() != 0:
             self.skipTest("needs root")
-        os.chmod(self.directory, 0o777)
+        os.chmod(self.directory, 0o755)
         self.assertEqual(self.store.tool("set", "--upgrade").status, 0)
         files = [self.store.path, self.store.lock, self.store.key,
                  self.store.path + "-tickets", self.store.key + "-tickets"]
@@ -85,6 +85,27 @@ class Check(toolkit.ToolTest):
             command = result.err.decode().split(": chown ", 1)[1]
             self.assertEqual(toolkit.run(["sh", "-c", "chown " + command]).status, 0)
             self.assertEqual(self.store.tool("check").err, b"")
+        self.no_command_where_others_can_write(files[0])
+
+    def no_command_where_others_can_write(self, path):
+        """What chmod would be given may be a link by then, or what the directory's path leads to."""
+        os.chmod(path, 0o604)
+        linked = os.path.join(self.directory, "linked")
+        os.mkdir(os.path.join(self.directory, "away"), 0o777)
+        os.chmod(os.path.join(self.directory, "away"), 0o777)
+        os.symlink("..", os.path.join(self.directory, "away/back"))
+        os.symlink("away/back", linked)
+        by_link = [part.replace(self.directory, linked) for part in self.store.command("check")]
+        for mode, command, given in ((0o755, self.store.command("check"), True), (0o755, by_link, False),
+                                     (0o777, self.store.command("check"), False),
+                                     (0o1777, self.store.command("check"), False)):
+            os.chmod(self.directory, mode)
+            result = toolkit.run(command)
+            self.assert_one_line(result, 0, "has mode 0604")
+            self.assertEqual(b"chmod" in result.err, given, result)
+            self.assertEqual(b"its directory comes first" in result.err, not given, result)
+        os.chmod(self.directory, 0o755)
+        os.chmod(path, 0o600)
 
     def test_links_are_not_followed(self):
         if os.geteuid() != 0:

@@ -10,7 +10,6 @@ import json
 import os
 import pwd
 import re
-import shlex
 import shutil
 import socket
 import sys
@@ -23,7 +22,7 @@ AS_ROOT = os.geteuid() == 0
 # Accounts of the trees. Where this test is not root it cannot give files away.
 OWNER = 7000 if AS_ROOT else os.getuid()
 CYRUS, CYRUS_GROUP = 47001, 47002
-POSTFIX = 102
+POSTFIX, OTHER = 102, 47009
 UPTIME = 100000
 SASL = 7003 if AS_ROOT else os.getgid()
 
@@ -123,10 +122,15 @@ class Site:
         os.chmod(self.path(name), mode)
 
     def process(self, pid, name, uid=0, groups=(), environ=b"", arguments=(), maps="", mounts="",
-                age=None):
+                age=None, real_uid=None, program=None):
         """A running process, as /proc shows it; age in seconds."""
         at = f"/proc/{pid}/"
-        ids = f"{uid}\t{uid}\t{uid}\t{uid}"
+        ids = f"{uid if real_uid is None else real_uid}\t{uid}\t{uid}\t{uid}"
+        if program is None:
+            program = f"/usr/libexec/{name}"
+            self.file(program, "", 0o755)
+        self.mkdir(at)
+        os.symlink(program, self.path(at + "exe"))
         self.file(at + "comm", name + "\n")
         self.file(at + "status", f"Name:\t{name}\nUid:\t{ids}\nGid:\t47003\t47003\t47003\t47003\n"
                                  f"Groups:\t{' '.join(map(str, groups))} \n")
@@ -1220,16 +1224,9 @@ class DoctorTest(toolkit.ToolTest):
         if status is not None:
             self.assertEqual(result.status, status, result)
         for finding in report["findings"]:
-            finding["mend"] = self.inside(site.root, finding["mend"])
+            self.assertNotIn("chroot ", finding["mend"])
+        self.assertEqual(report["root"], site.root)
         return report["findings"]
-
-    def inside(self, root, mend):
-        """The command for a shell inside the tree, which alone it may change."""
-        if not mend:
-            return mend
-        words = shlex.split(mend)
-        self.assertEqual((words[:-1], len(words)), (["chroot", root, "sh", "-c"], 5))
-        return words[-1]
 
     def ids(self, site, *arguments):
         return {finding["id"] for finding in self.findings(site, *arguments)}
@@ -1499,13 +1496,13 @@ class Broken(DoctorTest):
         for change, wanted, words, mend in (
             (lambda: os.chmod(directory, 0o700), "store-bad", "(mode 0700", f"chmod o+x {directory}"),
             (lambda: os.chown(store.path, 0, 0), "store-bad", "owner root",
-             f"chown nobody:{group} {store.path}"),
+             f"chown -h nobody:{group} {store.path}"),
             (lambda: os.chown(store.lock, 0, 0), "store-bad", "owner root",
-             f"chown nobody:{group} {store.lock}"),
+             f"chown -h nobody:{group} {store.lock}"),
             (lambda: os.chmod(store.path, 0), "store-bad", "(mode 0000", f"chmod u+rw {store.path}"),
             (lambda: os.chown(store.key, 0, 0), "key-denied", f"key file {store.key}: {store.key} "
              "stands in the way (mode 0600, owner root, group root)",
-             f"chown nobody:{group} {store.key}"),
+             f"chown -h nobody:{group} {store.key}"),
             (lambda: os.chmod(store.key, 0), "key-denied", "(mode 0000", f"chmod u+rw {store.key}"),
             (lambda: (os.rename(store.key, closed + "/key"), os.symlink(closed + "/key", store.key)),
              "key-denied", f"{closed} stands in the way (mode 0700", f"chmod o+x {closed}"),
@@ -1561,7 +1558,7 @@ class Commands(DoctorTest):
     def test_a_lost_store_comes_back_from_a_backup(self):
         """Its command makes room and a store of the group it had; nobody's key file is touched."""
         init = f"sasl-lmdb -f {STORE} -k {KEY} init --group sasl"
-        moves = f"mv {STORE} {STORE}.old && ", f"mv {STORE}-lock {STORE}.old-lock && "
+        moves = f"mv -n {STORE} {STORE}.old && ", f"mv -n {STORE}-lock {STORE}.old-lock && "
         restore = f" && sasl-lmdb -f {STORE} -k {KEY} restore FILE"
         for wanted, damage, mend in (
             ("store-missing", lambda s: os.unlink(s.path(STORE)), moves[1] + init),
@@ -1605,7 +1602,7 @@ class Commands(DoctorTest):
         key = "/etc/ssl/private/key.pem"
         for mode, group, wanted in ((0o640, 47009, "usermod -aG ssl-cert cyrus && systemctl "
                                                    "restart cyrus-imapd"),
-                                    (0o600, 0, f"chown cyrus {key}")):
+                                    (0o600, 0, f"chown -h cyrus {key}")):
             site = self.site(imap=True, postfix=False)
             site.groups += "ssl-cert:x:47009:\n"
             site.imapd["tls_server_key"] = key
@@ -1786,13 +1783,66 @@ class Commands(DoctorTest):
         self.assertEqual(self.mend(site, "auth-off-submission"), "postconf -c /etc/postfix -P "
                          "submission/inet/smtpd_sasl_auth_enable=yes")
 
-    def test_commands_stay_below_the_root(self):
+    def test_commands_for_a_tree_are_none_for_the_machine(self):
+        """What is in a tree may be anybody's: root is given no line that runs it, as by chroot."""
         site = self.site()
         site.conf["mech_list"] += " CRAM-MD5"
         site.write()
-        mend = json.loads(site.doctor("--json").out)["findings"][0]["mend"]
-        self.assertEqual(shlex.split(mend)[:4], ["chroot", site.root, "sh", "-c"])
-        self.assertEqual(shlex.split(mend)[4], self.mend(site, "mech-verifier"))
+        mend = self.mend(site, "mech-verifier")
+        said = site.doctor().out.decode()
+        self.assertIn(f"\n    inside: {mend}\n", said)
+        self.assertTrue(said.splitlines()[-1].startswith(
+            f'"inside": in a shell of the container that {site.root} is of; not on this machine'))
+        self.assertNotIn("chroot /", said)
+
+    def test_processes_that_anybody_may_have_started(self):
+        """They are neither believed, nor are there ever so many that others are not seen."""
+        lie = {"environ": b"SASL_PATH=/home/x/plugins\0",
+               "maps": f"7f00-7f01 r--s 0 00:01 7 {STORE} (deleted)\n"}
+        site = self.site()
+        site.process(1, "smtpd", OTHER, program="/usr/libexec/su", real_uid=0, **lie)
+        site.file("/usr/libexec/su", "", 0o4755)
+        site.process(2, "smtpd", 0, program="/usr/libexec/su", **lie)
+        site.process(3, "smtpd", 0, real_uid=OTHER, **lie)
+        site.file("/home/x/smtpd", "", 0o757)
+        site.process(4, "smtpd", 0, program="/home/x/smtpd", **lie)
+        site.process(5, "smtpd", CYRUS, **lie)
+        site.process(6, "smtpd", 0, program="/usr/libexec/none", **lie)
+        for pid in range(100, 200):
+            site.process(pid, "smtpd", OTHER, **lie)
+        for pid in range(10000, 19000):
+            site.mkdir(f"/proc/{pid}")
+        site.process(20000, "smtpd", POSTFIX, environ=b"SASL_PATH=/true\0")
+        site.write()
+        found = self.findings(site)
+        self.assertEqual([f["id"] for f in found], ["sasl-path-not-arrived"])
+        self.assertIn("process 20000", found[0]["text"])
+        if AS_ROOT:
+            site.process(20001, "smtpd", 0, program="/usr/libexec/his", **lie)
+            site.file("/usr/libexec/his", "", 0o755)
+            os.chown(site.path("/usr/libexec/his"), OTHER, 0)
+            self.assertEqual(self.findings(site), found)
+
+    def test_nothing_is_changed_where_others_can_put_something_else(self):
+        """A command follows a link that was a file when it was printed."""
+        for directory in (PLUGINS, os.path.dirname(PLUGINS)):
+            site = self.site()
+            site.write()
+            os.chmod(site.path(PLUGINS + "/libplain.so"), 0o666)
+            mend = self.mend(site, "plugin-writable")
+            self.assertEqual(mend, f"chown -h root: {PLUGINS}/libplain.so && "
+                                   f"chmod go-w {PLUGINS}/libplain.so")
+            os.chmod(site.path(directory), 0o777)
+            found = [f for f in self.findings(site) if "libplain.so can be" in f["text"]]
+            self.assertEqual(found[0]["mend"], "")
+            self.assertIn("(no command: others than root can put something else there",
+                          found[0]["text"])
+        site = self.site()
+        site.write()
+        os.chmod(site.path(KEY), 0o644)
+        self.assertIn("chmod 06", self.mend(site, "key-exposed"))
+        os.chmod(site.path(os.path.dirname(KEY)), 0o777)
+        self.assertEqual(self.mend(site, "key-exposed"), "")
 
     def test_the_store_comes_first(self):
         site = self.site()

@@ -75,11 +75,11 @@ SAID = [
      "does not have that key: add its line from the key file of that time"),
     ("-f empty -k k restore good", 3,
      "{here}/empty is not a store of sasl-lmdb: it is empty\n"
-     "sasl-lmdb: restore: to begin anew from a backup: \"mv empty empty.old\", then \"sasl-lmdb "
+     "sasl-lmdb: restore: to begin anew from a backup: \"mv -n empty empty.old\", then \"sasl-lmdb "
      "init\" with the --group it had, and \"sasl-lmdb restore FILE\"; the key file stays"),
     ("-f text -k k check", 1,
      "{here}/text is not a store of sasl-lmdb\n"
-     "sasl-lmdb: check: to begin anew from a backup: \"mv text text.old\", then \"sasl-lmdb init\" "
+     "sasl-lmdb: check: to begin anew from a backup: \"mv -n text text.old\", then \"sasl-lmdb init\" "
      "with the --group it had, and \"sasl-lmdb restore FILE\"; the key file stays"),
     ("import --format sasldb readable", 1,
      "readable: neither a sasldb nor what db_dump or gdbm_dump make of one"),
@@ -96,12 +96,12 @@ SAID = [
     ("export --format jsonl -o good", 1, "good exists already; accounts are written to a new file"),
     ("export --format jsonl -o d", 1, "d exists already; accounts are written to a new file"),
     ("export --format jsonl -o no/e", 3, f"cannot create no/e: {MISSING}"),
-    ("-f u -k k3 init", 1, "u exists already; init makes a new one (-f names it). \"mv u u.old && "
-                           "mv u-lock u.old-lock\" puts this one aside"),
-    ("-f d -k k3 init", 1, "d exists already; init makes a new one (-f names it). \"mv d d.old\" "
-                           "puts this one aside"),
+    ("-f u -k k3 init", 1, "u exists already; init makes a new one (-f names it). \"mv -n u "
+                           "u.old && mv -n u-lock u.old-lock\" puts this one aside"),
+    ("-f d -k k3 init", 1, "d exists already; init makes a new one (-f names it). \"mv -n d "
+                           "d.old\" puts this one aside"),
     ("-f lone -k k3 init", 1, "lone-lock exists already; init makes a new one (-f names it). \"mv "
-                              "lone-lock lone.old-lock\" puts this one aside"),
+                              "-n lone-lock lone.old-lock\" puts this one aside"),
     ("-f no/u -k k3 init", 3, f"directory no: {MISSING} (make the directory first)"),
     ("-f u3 -k no/k init", 3,
      f"directory of the key file no: {MISSING} (make the directory first)"),
@@ -247,6 +247,45 @@ class Messages(toolkit.ToolTest):
                         for to, back in ((".old", ""), (".old-lock", "-lock")):
                             os.rename(self.path(name + to), self.path(name + back))
         self.assertFalse(os.path.exists(self.path("x")))
+
+    def test_commands_of_messages_hold_no_name_for_a_shell(self):
+        """Nor one of a file where others could put a link, or a command that was cut."""
+        self.assertEqual(self.store.tool("set", "--upgrade").status, 0)
+        os.mkdir(self.path("shared"), 0o777)
+        os.chmod(self.path("shared"), 0o777)
+        for name, plain in (("p", True), ("p;touch PWNED $(id)", False), ("-p", False),
+                            ("shared/p", False), ("d/" + "./" * 100 + "p", False)):
+            for suffix in ("", "-lock", "-tickets"):
+                self.file(name + suffix, toolkit.contents(self.path("u" + suffix)))
+                self.file(name + "k" + suffix, b"" if suffix == "-lock" else
+                          toolkit.contents(self.path("k" + suffix)))
+            for path, verb, command in ((name + "k", ["show", "bob"], "chmod 0600"),
+                                        (name + "k-lock", ["rekey"], "rm"),
+                                        (name + "-tickets", ["set", "--upgrade"], "chmod o=")):
+                with self.subTest(path):
+                    os.chmod(self.path(path), 0o644)
+                    words = ["-f", name, "-k", name + "k"]
+                    result = toolkit.run([toolkit.TOOL, *words, *verb], cwd=self.directory)
+                    self.assertIn(" has mode 0644", result.err.decode())
+                    self.assertEqual(f": {command} {path}".encode() in result.err, plain, result)
+                    self.assertEqual(f": {command} ".encode() in result.err, plain, result)
+                    os.chmod(self.path(path), 0o600)
+
+    def test_what_was_put_aside_before_stays(self):
+        """Each store goes to a name of its own; a command that is run again overwrites none."""
+        command = "true"
+        self.file("once.old3-lock", b"of another\n")
+        for n, to in enumerate(("once.old", "once.old2", "once.old4")):
+            for path in ("once", "once-lock"):
+                self.file(path, f"text {n}\n".encode())
+            toolkit.run(["sh", "-c", command], cwd=self.directory)
+            said = self.said(toolkit.TOOL, ["-f", "once", "-k", "k", "check"])[1]
+            command = re.search('"(mv .*)", then', said)[1]
+            self.assertEqual(command, f"mv -n once {to} && mv -n once-lock {to}-lock")
+            done = toolkit.run(["sh", "-c", command], cwd=self.directory)
+            self.assertEqual((done.status, done.err), (0, b""))
+        for n, to in enumerate(("once.old", "once.old2", "once.old4")):
+            self.assertEqual(toolkit.contents(self.path(to)), f"text {n}\n".encode())
 
     def test_empty_names_of_files(self):
         for words, message in (

@@ -91,6 +91,14 @@ class Usage(toolkit.ToolTest):
             self.assert_one_line(result, 2, "\\x")
             self.assertNotIn("\x9b".encode(), result.err)
 
+    def test_what_turns_text_round_or_is_not_seen_is_escaped(self):
+        for text in "\u202e", "\u2028", "\u2029", "\u2066", "\u200b", "\ufeff", "\u00ad", "\U000e0041":
+            result = toolkit.run([toolkit.TOOL, f"a{text}b"])
+            self.assert_one_line(result, 2, "".join(f"\\x{byte:02x}" for byte in text.encode()))
+            self.assertNotIn(text.encode(), result.err)
+        result = toolkit.run([toolkit.TOOL, "J\u00f6rg \u0416\u4e2d"])
+        self.assert_one_line(result, 2, '"J\u00f6rg \u0416\u4e2d"')
+
     def test_globals_on_either_side_of_the_verb(self):
         store = self.new_store()
         for command in (

@@ -177,7 +177,7 @@ static void words_stay_whole(void **state)
 static void what_cannot_be_quoted_is_no_command(void **state)
 {
     static const char *const hostile[] = {"a\nb",  "a\rb",     "\x1b[2J", "\x7f",
-                                          "a\xff", "\xc2\x9b", "a\tb"};
+                                          "a\xff", "\xc2\x9b", "a\tb",    "\xe2\x80\xae"};
     struct place *place = *state;
     for (int id = 0; id < DOCTOR_IDS; id++) {
         const struct doctor_row *row = doctor_row((enum doctor_id)id);

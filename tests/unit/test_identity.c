@@ -204,6 +204,55 @@ static void latin1_there_and_back(void **state)
     buf_release(&latin1);
 }
 
+/* What a terminal is not given: all of Cc, Cf, Zl and Zp, for a start. */
+static void what_is_shown(void **state)
+{
+    static const char *const shown[] = {" ",        "~",        "\xc3\xa9",     "\xe2\x82\xac",
+                                        "\xcc\x81", "\xd7\x90", "\xe4\xb8\xad", "\xc2\xa8"};
+    static const char *const hidden[] = {
+        "\t",
+        "\x1b",
+        "\x7f",
+        "\xc2\x9b",
+        "\xc2\xad",
+        "\xd8\x80",         /* U+0600 */
+        "\xd8\x9c",         /* U+061C */
+        "\xdb\x9d",         /* U+06DD */
+        "\xe1\xa0\x8e",     /* U+180E */
+        "\xe2\x80\x8b",     /* U+200B */
+        "\xe2\x80\x8f",     /* U+200F */
+        "\xe2\x80\xa8",     /* U+2028 */
+        "\xe2\x80\xa9",     /* U+2029 */
+        "\xe2\x80\xae",     /* U+202E */
+        "\xe2\x81\xa0",     /* U+2060 */
+        "\xe2\x81\xa6",     /* U+2066 */
+        "\xe2\x81\xa9",     /* U+2069 */
+        "\xef\xbb\xbf",     /* U+FEFF */
+        "\xef\xbf\xb9",     /* U+FFF9 */
+        "\xf0\x9d\x85\xb3", /* U+1D173 */
+        "\xf3\xa0\x80\x81", /* U+E0001 */
+        "\xf3\xa0\x81\x81", /* U+E0041 */
+    };
+    bool is_shown = false;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+        struct slice text = slice_str(shown[i]);
+        assert_int_equal(identity_shown(text, &is_shown), text.n);
+        assert_true(is_shown);
+    }
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+        struct slice text = slice_str(hidden[i]);
+        is_shown = true;
+        assert_int_equal(identity_shown(text, &is_shown), text.n);
+        assert_false(is_shown);
+    }
+    assert_int_equal(identity_shown(slice_str("\xc3\xa9x"), &is_shown), 2);
+    is_shown = true;
+    assert_int_equal(identity_shown(slice_str("\xff"), &is_shown), 1);
+    assert_false(is_shown);
+}
+
 static void no_memory(void **state)
 {
     struct buf out;
@@ -233,6 +282,7 @@ int main(void)
         cmocka_unit_test(name_without_default_realm),
         cmocka_unit_test(put_together_again),
         cmocka_unit_test(latin1_there_and_back),
+        cmocka_unit_test(what_is_shown),
         cmocka_unit_test(no_memory),
     };
 
