@@ -3,7 +3,8 @@
  * Initialisation may run as root before a jail closes (Postfix), once for each of several services
  * with a dlclose after each (Exim), or before forks (slapd, sendmail). So: it opens the files and
  * begins no transaction, what it keeps is counted and survives dlclose, and whatever fails is
- * tried again at the first lookup.
+ * tried again at the first lookup. So is what had no reason to be opened: slapd, which answers for
+ * auxprop_plugin itself, names us only when it has read its own configuration, after that.
  */
 #include "lmdb_plugin.h"
 
@@ -19,8 +20,8 @@ enum { COMPLAIN_AGAIN = 60 /* seconds */ };
 
 static struct {
     pthread_mutex_t lock;
-    unsigned users; /* initialisations not yet freed */
-    bool configured;
+    unsigned users;  /* initialisations not yet freed */
+    bool configured; /* named when it was initialised */
     bool writable;
     bool nolock;
     char *path;
@@ -48,14 +49,20 @@ static void prepare_once(void)
     (void)pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
-bool plugin_is_configured(void)
+/* Without auxprop_plugin libsasl2 asks every plugin it has loaded, also where nobody wants us. */
+static bool names_us(const sasl_utils_t *utils)
 {
-    return plugin.configured;
+    return glue_list_has(glue_option(utils, "auxprop_plugin", NULL), "lmdb");
+}
+
+bool plugin_is_wanted(const sasl_server_params_t *sparams)
+{
+    return plugin.configured || (sparams != NULL && names_us(sparams->utils));
 }
 
 bool plugin_is_writable(void)
 {
-    return plugin.configured && plugin.writable;
+    return plugin.writable;
 }
 
 void plugin_complain(const sasl_utils_t *utils, enum auth_status status,
@@ -107,9 +114,6 @@ enum auth_status plugin_store(const sasl_utils_t *utils, struct store **ret)
 {
     struct detail detail = {{0}};
 
-    if (!plugin.configured) {
-        return AUTH_UNAVAILABLE;
-    }
     pthread_mutex_lock(&plugin.lock);
     enum auth_status status = open_locked(&detail);
     if (status != AUTH_OK) {
@@ -137,19 +141,13 @@ static enum auth_status configure(const sasl_utils_t *utils)
     bool writable = glue_switch(utils, "lmdb_writable");
     bool nolock = glue_switch(utils, "lmdb_nolock");
 
-    /* Without auxprop_plugin libsasl2 asks every plugin it has loaded, also where nobody wants us.
-     */
-    if (path == NULL && !glue_list_has(glue_option(utils, "auxprop_plugin", NULL), "lmdb")) {
-        plugin.configured = false;
-        return AUTH_OK;
-    }
+    plugin.configured = path != NULL || names_us(utils);
     if (path == NULL) {
         path = STORE_DEFAULT_PATH;
     }
     if (plugin.path != NULL && strcmp(plugin.path, path) == 0 &&
         strcmp(plugin.key_path, key_path) == 0 && plugin.writable == writable &&
         plugin.nolock == nolock) {
-        plugin.configured = true;
         return AUTH_OK;
     }
     char *new_path = strdup(path);
@@ -167,7 +165,6 @@ static enum auth_status configure(const sasl_utils_t *utils)
     plugin.key_path = new_key_path;
     plugin.writable = writable;
     plugin.nolock = nolock;
-    plugin.configured = true;
     return AUTH_OK;
 }
 

@@ -518,7 +518,7 @@ int plugin_lookup(void *glob_context, sasl_server_params_t *sparams, unsigned fl
     if (sparams == NULL || user == NULL) {
         return SASL_BADPARAM;
     }
-    if (!plugin_is_configured()) {
+    if (!plugin_is_wanted(sparams)) {
         return SASL_NOMECH;
     }
     const struct propval *props = sparams->utils->prop_get(sparams->propctx);

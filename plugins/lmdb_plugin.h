@@ -13,8 +13,8 @@
 #include "store/store.h"
 
 /*
- * The open store, opened now if it could not be at initialisation. AUTH_UNAVAILABLE if no store is
- * configured, or the outage. A failure is logged when it is new, and once a minute while it lasts.
+ * The open store, opened now if it was not at initialisation, for who wants it. Or the outage,
+ * which is logged when it is new, and once a minute while it lasts.
  */
 MUST_USE enum auth_status plugin_store(const sasl_utils_t *utils, struct store **ret);
 
@@ -22,8 +22,12 @@ MUST_USE enum auth_status plugin_store(const sasl_utils_t *utils, struct store *
 void plugin_complain(const sasl_utils_t *utils, enum auth_status status,
                      const struct detail *detail);
 
-/* A store has been configured for this process; if not, the plugin is inert. */
-bool plugin_is_configured(void);
+/*
+ * The configuration names this plugin or a store, or has come to name the plugin since it was
+ * initialised. If not, the plugin is inert: it opens nothing and answers nobody. sparams: of the
+ * connection that asks, NULL where libsasl2 has none.
+ */
+bool plugin_is_wanted(const sasl_server_params_t *sparams);
 
 /* lmdb_writable: yes. */
 bool plugin_is_writable(void);

@@ -171,7 +171,7 @@ int plugin_write(void *glob_context, sasl_server_params_t *sparams, struct propc
     struct buf prepared;
 
     (void)glob_context;
-    if (!plugin_is_configured()) {
+    if (!plugin_is_wanted(sparams)) {
         /* Any other answer would make the stock saslpasswd2 fail for everybody's store. */
         return SASL_CONSTRAINT_VIOLAT;
     }

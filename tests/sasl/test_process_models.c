@@ -366,6 +366,74 @@ static void inert_where_not_configured(void **state)
     in_a_process(inert, 0);
 }
 
+/* The places that need no configuration, below the jail. */
+static const char *const default_directories[] = {"var", "var/lib", "var/lib/sasl-lmdb", "etc",
+                                                  "etc/sasl-lmdb"};
+static const char *const default_files[] = {
+    "var/lib/sasl-lmdb/users.mdb", "var/lib/sasl-lmdb/users.mdb-lock", "etc/sasl-lmdb/key"};
+
+/* The store as it would be there: links to its files, which are removed again with the jail. */
+static void furnish_jail(void)
+{
+    char lock[112];
+
+    snprintf(lock, sizeof lock, "%s-lock", store.path);
+    const char *const files[] = {store.path, lock, store.key_path};
+    assert_int_equal(chdir(jail), 0);
+    for (size_t i = 0; i < sizeof default_directories / sizeof default_directories[0]; i++) {
+        assert_int_equal(mkdir(default_directories[i], 0755), 0);
+    }
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        assert_int_equal(link(files[i], default_files[i]), 0);
+    }
+    assert_int_equal(chdir("/"), 0);
+}
+
+static void clear_jail(void)
+{
+    assert_int_equal(chdir(jail), 0);
+    for (size_t i = 0; i < sizeof default_files / sizeof default_files[0]; i++) {
+        assert_int_equal(unlink(default_files[i]), 0);
+    }
+    for (size_t i = sizeof default_directories / sizeof default_directories[0]; i-- > 0;) {
+        assert_int_equal(rmdir(default_directories[i]), 0);
+    }
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(rmdir(jail), 0);
+}
+
+/* slapd: its answer to auxprop_plugin is another before it has read its own configuration. */
+static int named_later(void)
+{
+    host_option("auxprop_plugin", "slapd");
+    host_option("lmdb_path", NULL);
+    host_option("lmdb_keyfile", NULL);
+    initialise();
+    if (chroot(jail) != 0 || chdir("/") != 0) {
+        return 91;
+    }
+    /* Until it does, no store is opened and nothing said of one. */
+    if (login("alice", "secret") == SASL_OK || strstr(host_log(), "users.mdb") != NULL ||
+        atomic_load(&transactions) != 0) {
+        return 90;
+    }
+    host_option("auxprop_plugin", "lmdb");
+    int failed = logins_work();
+    /* Nor once it names another again. */
+    host_option("auxprop_plugin", "slapd");
+    return failed == 0 && login("alice", "secret") == SASL_OK ? 89 : failed;
+}
+
+static void a_store_is_opened_for_who_names_it_later(void **state)
+{
+    (void)state;
+    snprintf(jail, sizeof jail, "/tmp/sasl-lmdb-jail-XXXXXX");
+    assert_non_null(mkdtemp(jail));
+    furnish_jail();
+    in_a_process(named_later, 1);
+    clear_jail();
+}
+
 /* The store appears after the server has started. */
 static int late(void)
 {
@@ -422,6 +490,7 @@ int main(void)
         cmocka_unit_test(model_sendmail),
         cmocka_unit_test(model_imapd),
         cmocka_unit_test(inert_where_not_configured),
+        cmocka_unit_test(a_store_is_opened_for_who_names_it_later),
         cmocka_unit_test(a_store_missing_at_start_is_tried_again),
     };
 

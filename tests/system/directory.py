@@ -129,9 +129,11 @@ class Directory(slapd.Slapd):
     """provider: the Directory this one is a replica of. In the foreground, so that SIGKILL to
     `process` is the death of it."""
 
+    auxprops = "slapd"
+
     def __init__(self, work, root_password, name="slapd", provider=None):
         super().__init__(
-            work, {"auxprop_plugin": "slapd", "mech_list": "SCRAM-SHA-256 SCRAM-SHA-1"},
+            work, "auxprop_plugin: slapd\nmech_list: SCRAM-SHA-256 SCRAM-SHA-1\n",
             store.PLUGINS, "lab.test", name)
         self.root_password = root_password
         self.provider = provider

@@ -50,12 +50,32 @@ def require():
     harness.require_namespaces("slapd", "-m")
 
 
-class Slapd(Daemon):
-    """sasl: option -> value of slapd.conf in the SASL directory."""
+# A store ($1) where the plugin looks by itself, and what is in front of that in the machine's
+# directories left alone.
+DEFAULT_PLACES = """\
+mount -t tmpfs tmpfs /mnt
+for directory in /etc /var/lib; do
+    mkdir -p "/mnt$directory/upper" "/mnt$directory/work"
+    mount -t overlay overlay "$directory" -o \
+        "lowerdir=$directory,upperdir=/mnt$directory/upper,workdir=/mnt$directory/work"
+done
+for place in /etc/sasl-lmdb /var/lib/sasl-lmdb; do
+    mkdir -p "$place"
+    mount --bind "$1" "$place"
+done
+"""
 
-    def __init__(self, work, sasl, plugin_path, realm, name="slapd"):
+
+class Slapd(Daemon):
+    """sasl: text of slapd.conf in the SASL directory. at_default: the directory of a store that is
+    to lie, and its key, where the plugin looks for them by itself."""
+
+    auxprops = "lmdb"
+
+    def __init__(self, work, sasl, plugin_path, realm, name="slapd", at_default=None):
         super().__init__(work, name, plugin_path)
         self.sasl = sasl
+        self.at_default = at_default
         self.realm = realm
         self.port = None
         self.run = os.path.join(self.base, "run")
@@ -70,18 +90,17 @@ class Slapd(Daemon):
         with open(os.path.join(self.base, "slapd.conf"), "w", encoding="utf-8") as file:
             file.write(SLAPD_CONF.format(
                 base=self.base, hostname=HOSTNAME, realm=self.realm,
-                auxprops=self.sasl["auxprop_plugin"],
-                certificate=self.certificate, key=self.key))
+                auxprops=self.auxprops, certificate=self.certificate, key=self.key))
         sasl = os.path.join(self.base, "sasl2")
         os.makedirs(sasl, exist_ok=True)
         with open(os.path.join(sasl, "slapd.conf"), "w", encoding="utf-8") as file:
-            for option, value in self.sasl.items():
-                file.write(f"{option}: {value}\n")
+            file.write(self.sasl)
 
     def command(self):
-        script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
-        return ["unshare", "-m", "sh", "-c", script, "sh", os.path.join(self.base, "sasl2"),
-                SASL_DIRECTORY, "slapd", "-u", USER, "-g", USER,
+        places = DEFAULT_PLACES if self.at_default else ""
+        script = f'set -e\n{places}mount --bind "$2" "$3"\nshift 3\nexec "$@"'
+        return ["unshare", "-m", "sh", "-c", script, "sh", self.at_default or "",
+                os.path.join(self.base, "sasl2"), SASL_DIRECTORY, "slapd", "-u", USER, "-g", USER,
                 "-f", os.path.join(self.base, "slapd.conf"), "-h", f"ldap://127.0.0.1:{self.port}/"]
 
     def answers(self):

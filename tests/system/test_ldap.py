@@ -6,18 +6,22 @@ ldapwhoami is the client, with our client halves and with the distribution's.
 
 import concurrent.futures
 import os
+import re
 import unittest
 
 import exchanges
 import harness
 import slapd
 import store
+import throwaway
 
 REALM = "lab.test"
 USER, PASSWORD = "alice", 'Tr0ub4dor&3 "q" \\n'
 USERS = [(USER, REALM, PASSWORD), ("j\u00fcrgen", REALM, "gr\u00fc\u00df Gott")]
 USERS += [(f"user{number}", REALM, f"password {number}") for number in range(20)]
 MECHANISMS = exchanges.MECHANISMS + ("SCRAM-SHA-512",)
+
+EXAMPLE = os.path.join(store.ROOT, "packaging/examples/slapd.conf")
 
 LOGINS = 200  # at once
 CHANGE_SECONDS = 0.5
@@ -34,9 +38,8 @@ class LdapTest(unittest.TestCase):
 
     @classmethod
     def start_server(cls, name, **options):
-        options = cls.store.options(mech_list=" ".join(MECHANISMS), **options)
-        return cls.enterClassContext(
-            slapd.Slapd(cls.work, options, store.PLUGINS, REALM, name))
+        conf = cls.store.conf(mech_list=" ".join(MECHANISMS), **options)
+        return cls.enterClassContext(slapd.Slapd(cls.work, conf, store.PLUGINS, REALM, name))
 
     @classmethod
     def tearDownClass(cls):
@@ -176,6 +179,24 @@ class LdapTest(unittest.TestCase):
             with self.subTest(mechanism):
                 status, output = slapd.whoami(server, mechanism, USER, PASSWORD)
                 self.assertEqual(status, 0, output)
+        server.check_log(USERS)
+
+    def test_the_example_as_it_is_shipped(self):
+        """It names no store: that is where the tools make it."""
+        if not throwaway.is_possible():
+            self.skipTest("no overlay can be mounted here")
+        with open(EXAMPLE, encoding="utf-8") as file:
+            example = file.read()
+        server = self.enterContext(slapd.Slapd(
+            self.work, example, store.PLUGINS, REALM, "example", self.store.directory))
+        mechanisms = re.search("^mech_list: (.*)", example, re.M)[1].split()
+        self.assertGreater(len(mechanisms), 3)
+        for mechanism in mechanisms:
+            with self.subTest(mechanism):
+                status, output = slapd.whoami(server, mechanism, USER, PASSWORD)
+                self.assertEqual(status, 0, output + server.log.text())
+                status, output = slapd.whoami(server, mechanism, USER, "wrong")
+                self.assertEqual(status, INVALID_CREDENTIALS, output)
         server.check_log(USERS)
 
     def test_it_ends_in_order(self):
