@@ -274,10 +274,35 @@ static const char *meant_by(const char *name)
     return NULL;
 }
 
+/* Where it looks for its file. Debian's slapd has directories of its own. */
+static const char *conf_path_of(struct doctor *d, const char *name)
+{
+    return strcmp(name, "slapd") == 0 && doctor_exists(&d->files, "/etc/debian_version")
+               ? "/etc/ldap/sasl2:/usr/lib/sasl2"
+               : sasl_conf_path;
+}
+
+/* Programs that are known to read the store as a user who is never root, and as whom on a Debian.
+ */
+static void find_user(struct doctor *d, struct application *other)
+{
+    static const struct {
+        const char *name;
+        const char *user;
+    } known[] = {{"slapd", "openldap"}, {"exim", "Debian-exim"}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(other->name, known[i].name) == 0) {
+            other->user = person_find(&d->files, &d->arena, known[i].user);
+        }
+    }
+}
+
 /* Another program that has a NAME.conf. */
 static void gather_other(struct doctor *d, const char *name)
 {
-    struct slice rest = slice_str(sasl_conf_path);
+    const char *directories = conf_path_of(d, name);
+    const char *first = NULL;
+    struct slice rest = slice_str(directories);
     struct slice directory;
     struct buf text;
     buf_init(&text, DOCTOR_CONF_MAX);
@@ -285,6 +310,7 @@ static void gather_other(struct doctor *d, const char *name)
         const char *path = arena_format(&d->arena, "%.*s/%s.conf", (int)directory.n,
                                         (const char *)directory.p, name);
         int error = doctor_read(&d->files, path, &text);
+        first = first == NULL ? path : first;
         if (error == ENOENT) {
             continue;
         }
@@ -297,6 +323,7 @@ static void gather_other(struct doctor *d, const char *name)
             settings_take_sasl(&other->conf, &d->arena, buf_slice(&text));
         }
         if (other != NULL) {
+            find_user(d, other);
             doctor_complete_application(d, other);
         }
         buf_release(&text);
@@ -305,11 +332,10 @@ static void gather_other(struct doctor *d, const char *name)
     buf_release(&text);
     const char *meant = meant_by(name);
     if (meant != NULL) {
-        doctor_say(d, DOCTOR_SERVICE_MISSPELT, name, sasl_conf_path, meant, NULL);
+        doctor_say(d, DOCTOR_SERVICE_MISSPELT, name, directories, meant, NULL);
         return;
     }
-    doctor_say(d, DOCTOR_CONF_MISSING, name, name, sasl_conf_path,
-               arena_format(&d->arena, "/etc/sasl2/%s.conf", name), NULL);
+    doctor_say(d, DOCTOR_CONF_MISSING, name, name, directories, first, NULL);
 }
 
 static bool is_one_of(const char *name, const char *const *names)

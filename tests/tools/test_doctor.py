@@ -1205,6 +1205,18 @@ class DoctorTest(toolkit.ToolTest):
         self.addCleanup(os.umask, before)
         return Site(root, **options)
 
+    def slapd(self, groups, conf="/etc/ldap/sasl2/slapd.conf"):
+        """A machine whose slapd reads the store, with the user openldap in these groups."""
+        site = self.site(postfix=False)
+        site.plugins = {STOCK: site.plugins[PLUGINS]}
+        site.groups = f"sasl:x:{SASL}:{groups}\nopenldap:x:{CYRUS_GROUP}:\n"
+        site.write()
+        with open(site.path("/etc/passwd"), "a", encoding="ascii") as file:
+            file.write(f"openldap:x:{CYRUS}:{CYRUS_GROUP}::/:/bin/false\n")
+        site.file(conf, "pwcheck_method: auxprop\nauxprop_plugin: lmdb\n"
+                        "mech_list: SCRAM-SHA-1 SCRAM-SHA-256\n")
+        return site
+
     seen = set()  # the ids that any test has provoked
 
     def report(self, result):
@@ -1384,6 +1396,9 @@ class Sound(DoctorTest):
         site.file("/etc/sasl2/exmi.conf", "pwcheck_method: auxprop\nauxprop_plugin: lmdb\n")
         self.assertNotIn("service-misspelt", self.ids(site, "exmi"))
 
+    def test_slapd_where_debian_has_its_file(self):
+        self.assertEqual(self.findings(self.slapd("openldap"), "slapd", status=0), [])
+
     def test_only_a_store(self):
         site = self.site(postfix=False)
         site.write()
@@ -1442,6 +1457,18 @@ class Broken(DoctorTest):
         text = site.doctor()
         self.assertEqual(text.out.count(b"\n    "), sum(bool(f["mend"]) for f in found), text)
         self.assertNotIn(b"Geheim77", text.out)
+
+    def test_slapd_elsewhere(self):
+        """It never reads what is where others have theirs, nor files that are not for its group."""
+        site = self.slapd("openldap", conf="/etc/sasl2/slapd.conf")
+        found = {f["id"]: f for f in self.findings(site, "slapd")}
+        self.assertEqual(set(found), {"conf-missing"})
+        self.assertIn("looked for in /etc/ldap/sasl2:/usr/lib/sasl2", found["conf-missing"]["text"])
+        self.assertTrue(found["conf-missing"]["mend"].endswith("> /etc/ldap/sasl2/slapd.conf"))
+        site = self.slapd("")
+        found = {f["id"]: f for f in self.findings(site, "slapd")}
+        self.assertEqual(set(found), {"data-unreachable", "lock-unreachable", "key-unreachable"})
+        self.assertIn("user openldap", found["data-unreachable"]["text"])
 
     def test_the_list(self):
         result = toolkit.run([toolkit.TOOL, "doctor", "--list"])
