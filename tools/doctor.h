@@ -214,6 +214,9 @@ void doctor_check_processes(struct doctor *d, const struct application *applicat
 void doctor_check_store(struct doctor *d, const char *path, const char *key_path,
                         const struct application *application);
 
+/* Says where others than its owner can change a store, or exchange it or its key. */
+void doctor_check_writers(struct doctor *d, const char *path, const char *key_path);
+
 /*
  * The command that makes a store, and the directories it and its key are to be in, for the group of
  * the servers that are to read it.

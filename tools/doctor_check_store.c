@@ -430,6 +430,7 @@ void doctor_check_store(struct doctor *d, const char *path, const char *key_path
         return;
     }
     check_places(d, path, key_path);
+    doctor_check_writers(d, path, key_path);
     if (doctor_stat(&d->files, lock_of(d, path), &st) == ENOENT) {
         doctor_say(d, DOCTOR_LOCK_MISSING, lock_of(d, path), path, key_path, NULL);
         return;

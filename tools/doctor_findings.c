@@ -380,6 +380,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "the store %1 is root's: a server process that has been taken over can attack the next tool "
     "that root runs on it",
     "%r2"},
+[DOCTOR_STORE_WRITABLE] = {"store-writable", DOCTOR_ERROR,
+    "%1 can be changed by others than root and the store's owner (mode %2, owner %3, group %4): who "
+    "does can %5",
+    "%r6"},
 [DOCTOR_STORE_READ_ONLY] = {"store-read-only", DOCTOR_ERROR,
     "the store %1 is on a file system that %2 has mounted read-only: it cannot write the lock file "
     "and reads nothing (systemd: ProtectSystem)",

@@ -937,6 +937,26 @@ def _(site):
     site.conf["lmdb_keyfile"] = site.key_path
 
 
+@case("store-writable")
+def _(site):
+    later(site, lambda s: os.chmod(s.path("/var/lib/sasl-lmdb"), 0o777))
+
+
+@case("store-writable")
+def _(site):
+    later(site, lambda s: os.chmod(s.path("/etc"), 0o757))
+
+
+@case("store-writable")
+def _(site):
+    later(site, lambda s: os.chmod(s.path(STORE), 0o646))
+
+
+@case("store-writable")
+def _(site):
+    later(site, lambda s: os.chmod(s.path(STORE + "-lock"), 0o662))
+
+
 @case("store-read-only")
 def _(site):
     later(site, lambda s: s.file("/proc/self/mountinfo",
@@ -1555,6 +1575,30 @@ class Broken(DoctorTest):
         self.assertEqual(self.ids(site), {"store-root"})
 
     @unittest.skipIf(AS_ROOT, "root may look everywhere")
+    @unittest.skipUnless(AS_ROOT, "nobody but root can give files away")
+    def test_a_directory_of_somebody_else(self):
+        for path, mode, mend in (("/var/lib/sasl-lmdb", 0o755, "chmod go-w"),
+                                 ("/etc/sasl-lmdb", 0o700, "chmod u+rwx,go-w+x"),
+                                 ("/var/lib", 0o711, "chmod go-w")):
+            with self.subTest(path):
+                site = self.site()
+                site.write()
+                os.chown(site.path(path), CYRUS, 0)
+                os.chmod(site.path(path), mode)
+                found = self.findings(site)
+                self.assertEqual([f["id"] for f in found], ["store-writable"], found)
+                self.assertEqual(found[0]["mend"], f"chown root {path} && {mend} {path}")
+                self.assertIn("owner cyrus", found[0]["text"])
+                os.chown(site.path(path), 0, SASL)
+                os.chmod(site.path(path), 0o770)
+                self.assertEqual([f["mend"] for f in self.findings(site)], [f"chmod go-w {path}"])
+        # The store's owner can do all that without them, and nobody can in a directory like /tmp.
+        site = self.site()
+        site.write()
+        os.chown(site.path("/var/lib/sasl-lmdb"), OWNER, 0)
+        os.chmod(site.path("/etc/sasl-lmdb"), 0o1777)
+        self.assertEqual(self.findings(site), [])
+
     def test_what_only_root_may_see(self):
         site = self.site()
         site.write()
