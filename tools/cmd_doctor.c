@@ -54,16 +54,11 @@ static void check_application(struct doctor *d, const struct application *a)
     }
 }
 
-/* The realm of a name without one, at an smtpd. */
 static void check_realm(struct doctor *d, const struct postfix_service *service)
 {
-    const char *realm = postfix_get(&d->postfix, service, "smtpd_sasl_local_domain");
     const struct application *a = doctor_application_of(d, service);
-    if (*realm == '\0') {
-        realm = postfix_get(&d->postfix, service, "myhostname");
-    }
     if (a != NULL) {
-        doctor_check_realm(d, a, realm);
+        doctor_check_realm(d, a, doctor_realm_of(d, service));
     }
 }
 

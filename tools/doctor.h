@@ -42,6 +42,7 @@ struct application {
     struct settings conf;
     const char *sasl_path; /* NULL: libsasl2's own directories */
     struct plugins plugins;
+    const char *realm;   /* of names without one, which DIGEST-MD5 offers too; "": not known */
     const char *offered; /* mechanisms it will offer, separated by spaces */
     bool opens_as_root;  /* initialises its plugins as root */
     bool chroot;         /* some of its processes look things up in queue */
@@ -144,6 +145,9 @@ const char *doctor_without_plus(struct doctor *d, struct slice name);
 /* The application that an smtpd is; NULL if it offers no AUTH, or asks something else for it. */
 const struct application *doctor_application_of(const struct doctor *d,
                                                 const struct postfix_service *service);
+
+/* The realm of a name without one, at an smtpd. */
+const char *doctor_realm_of(const struct doctor *d, const struct postfix_service *service);
 
 /* The command that gives a parameter a value: in master.cf where the service has one of its own. */
 const char *doctor_postconf_set(struct doctor *d, const struct postfix_service *service,

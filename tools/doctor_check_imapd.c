@@ -19,17 +19,10 @@ static const struct setting *tls_file(const struct application *a, const char *o
     return setting == NULL || strcasecmp(setting->value, "disabled") == 0 ? NULL : setting;
 }
 
-static const char *server_name(struct doctor *d, const struct application *a)
-{
-    const char *name = settings_first(&a->conf, "servername");
-    return name == NULL ? doctor_host_name(&d->files, &d->arena) : name;
-}
-
 static const char *make_certificate(struct doctor *d, const struct application *a)
 {
     static const char path[] = "/etc/ssl/cyrus-imapd.pem";
-    const char *make =
-        doctor_certificate(d, path, a->user.known ? a->user.name : "root", server_name(d, a));
+    const char *make = doctor_certificate(d, path, a->user.known ? a->user.name : "root", a->realm);
     return arena_format(&d->arena, "%s%s && %s", make,
                         doctor_conf_set(d, a, "tls_server_cert", path),
                         doctor_conf_set(d, a, "tls_server_key", path));
@@ -122,7 +115,6 @@ static void leave_out(struct doctor *d, struct left_out *out, const struct realm
 static void check_realms(struct doctor *d, const struct application *a)
 {
     const struct store_counts *counts = a->counts;
-    const char *server = server_name(d, a);
     const char *realms = settings_first(&a->conf, "loginrealms");
     const char *domains = settings_first(&a->conf, "virtdomains");
     const char *standard = settings_first(&a->conf, "defaultdomain");
@@ -130,9 +122,9 @@ static void check_realms(struct doctor *d, const struct application *a)
                    strcasecmp(domains, "no") != 0;
     struct left_out denied = {.realms = ""};
     struct left_out elsewhere = {.realms = ""};
-    for (unsigned i = 0; counts != NULL && counts->status == AUTH_OK && i < counts->n_realms; i++) {
-        const struct realm_count *realm = &counts->realms[i];
-        if (strcasecmp(server, realm->realm) == 0) {
+    for (unsigned i = 0; counts != NULL && counts->status == AUTH_OK && i < counts->realms.n; i++) {
+        const struct realm_count *realm = &counts->realms.row[i];
+        if (strcasecmp(a->realm, realm->realm) == 0) {
             continue;
         }
         if (virtual && standard != NULL && strcasecmp(standard, realm->realm) == 0) {
@@ -151,7 +143,7 @@ static void check_realms(struct doctor *d, const struct application *a)
     }
     if (elsewhere.accounts > 0) {
         doctor_say(d, DOCTOR_IMAP_DEFAULT_DOMAIN, a->label, elsewhere.realms,
-                   arena_number(&d->arena, elsewhere.accounts), a->conf_path, server,
+                   arena_number(&d->arena, elsewhere.accounts), a->conf_path, a->realm,
                    doctor_conf_set(d, a, "servername", standard), tool_plural(elsewhere.accounts),
                    NULL);
     }

@@ -183,6 +183,35 @@ static bool is_for_nobody(const struct application *a, const char *mechanism)
     return without > 0 && without == a->counts->accounts;
 }
 
+/* Accounts that DIGEST-MD5 would let in if the server offered it in another realm. */
+static uint64_t digests_elsewhere(const struct application *a)
+{
+    const struct store_counts *counts = a->counts;
+    if (counts == NULL || counts->status != AUTH_OK || counts->more_realms || *a->realm == '\0') {
+        return 0;
+    }
+    return counts->accounts - store_counts_without(counts, VERIFIER_DIGEST_MD5) -
+           realm_table_get(&counts->digest_realms, a->realm);
+}
+
+/* Whether all of them are. */
+static bool is_in_no_realm_here(const struct application *a, const char *mechanism)
+{
+    return strcasecmp(mechanism, "DIGEST-MD5") == 0 && digests_elsewhere(a) > 0 &&
+           realm_table_get(&a->counts->digest_realms, a->realm) == 0;
+}
+
+static void check_digest_realm(struct doctor *d, const struct application *a, const char *mend)
+{
+    uint64_t elsewhere = digests_elsewhere(a);
+    if (settings_list_has(a->offered, "DIGEST-MD5") && elsewhere > 0) {
+        uint64_t all = elsewhere + realm_table_get(&a->counts->digest_realms, a->realm);
+        doctor_say(d, DOCTOR_DIGEST_REALM, a->label, a->realm, arena_number(&d->arena, elsewhere),
+                   arena_number(&d->arena, all), is_in_no_realm_here(a, "DIGEST-MD5") ? mend : "",
+                   NULL);
+    }
+}
+
 static bool lacks_keytab(struct doctor *d, const char *mechanism)
 {
     return strncasecmp(mechanism, "GS", 2) == 0 && !doctor_exists(&d->files, "/etc/krb5.keytab");
@@ -210,7 +239,8 @@ static const char *sound_list(struct doctor *d, const struct application *a, con
         bool bound = a->server != SERVER_POSTFIX || !settings_list_has(a->offered, plain);
         const char *name = bound ? arena_copy(&d->arena, word) : plain;
         if (strcasecmp(plain, "NTLM") != 0 && !lacks_keytab(d, plain) && !is_for_nobody(a, plain) &&
-            !is_nobody_s(a, plain) && !settings_list_has(kept, name)) {
+            !is_in_no_realm_here(a, plain) && !is_nobody_s(a, plain) &&
+            !settings_list_has(kept, name)) {
             kept = arena_format(&d->arena, "%s%s%s", kept, *kept == '\0' ? "" : " ", name);
         }
     }
@@ -261,6 +291,7 @@ static void check_listed(struct doctor *d, const struct application *a, const ch
         }
     }
     check_verifiers(d, a, mend);
+    check_digest_realm(d, a, mend);
 }
 
 static void check_list(struct doctor *d, const struct application *a, const char *list,

@@ -6,22 +6,23 @@
 static const struct realm_count *largest_realm(const struct store_counts *counts)
 {
     unsigned best = 0;
-    for (unsigned i = 1; i < counts->n_realms; i++) {
-        if (counts->realms[i].accounts > counts->realms[best].accounts) {
+    for (unsigned i = 1; i < counts->realms.n; i++) {
+        if (counts->realms.row[i].accounts > counts->realms.row[best].accounts) {
             best = i;
         }
     }
-    return &counts->realms[best];
+    return &counts->realms.row[best];
 }
 
 static const char *some_realms(struct doctor *d, const struct store_counts *counts)
 {
     enum { SHOWN = 3 };
     const char *list = "";
-    for (unsigned i = 0; i < counts->n_realms && i < SHOWN; i++) {
-        list = arena_format(&d->arena, "%s%s%s", list, i == 0 ? "" : ", ", counts->realms[i].realm);
+    for (unsigned i = 0; i < counts->realms.n && i < SHOWN; i++) {
+        list = arena_format(&d->arena, "%s%s%s", list, i == 0 ? "" : ", ",
+                            counts->realms.row[i].realm);
     }
-    return counts->n_realms > SHOWN ? arena_format(&d->arena, "%s, ...", list) : list;
+    return counts->realms.n > SHOWN ? arena_format(&d->arena, "%s, ...", list) : list;
 }
 
 void doctor_check_realm(struct doctor *d, const struct application *a, const char *realm)
@@ -33,7 +34,7 @@ void doctor_check_realm(struct doctor *d, const struct application *a, const cha
     }
     const struct realm_count *largest = largest_realm(counts);
     const char *name = arena_copy(&d->arena, slice_str(largest->realm));
-    uint64_t here = store_counts_realm(counts, realm);
+    uint64_t here = realm_table_get(&counts->realms, realm);
     if (here == 0) {
         doctor_say(d, DOCTOR_REALM, a->label, realm, a->store_path, some_realms(d, counts),
                    doctor_command(&d->arena, "postconf -c %1 -e smtpd_sasl_local_domain=%2",

@@ -146,7 +146,8 @@ static const char *why_nobody(const struct senders *s, const struct map *map, co
         return arena_format(arena, "who logs in by that name is \"%s@%s\" to Postfix", owner,
                             s->realm);
     }
-    if (at != NULL && only_store(s) && store_counts_realm(s->application->counts, at + 1) == 0) {
+    if (at != NULL && only_store(s) &&
+        realm_table_get(&s->application->counts->realms, at + 1) == 0) {
         *ret_mend = doctor_command(arena, "sasl-lmdb -f %1 -k %2 list --plain; grep -n -F %3 %4",
                                    s->application->store_path, s->application->key_path, owner,
                                    map->path, NULL);

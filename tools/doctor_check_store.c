@@ -372,11 +372,11 @@ static void check_accounts(struct doctor *d, const struct application *a, const 
     }
     check_legacy(d, a, path, key_path, counts);
     check_crypt_only(d, a, path, key_path, counts);
-    for (unsigned i = 0; i < counts->n_realms; i++) {
-        if (is_container_id(counts->realms[i].realm)) {
+    for (unsigned i = 0; i < counts->realms.n; i++) {
+        if (is_container_id(counts->realms.row[i].realm)) {
             doctor_say(d, DOCTOR_REALM_HOST_ID, path,
-                       arena_number(&d->arena, counts->realms[i].accounts),
-                       arena_copy(&d->arena, slice_str(counts->realms[i].realm)), NULL);
+                       arena_number(&d->arena, counts->realms.row[i].accounts),
+                       arena_copy(&d->arena, slice_str(counts->realms.row[i].realm)), NULL);
         }
     }
 }

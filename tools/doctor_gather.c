@@ -137,6 +137,7 @@ struct application *doctor_add_application(struct doctor *d, enum server server,
     application->unit = name;
     application->prefix = "";
     application->queue = "";
+    application->realm = "";
     application->offered = "";
     application->plugins.files = &d->files;
     application->plugins.arena = &d->arena;
@@ -217,6 +218,8 @@ static void add_imapd(struct doctor *d, const struct settings *settings, const c
     imapd->prefix = "sasl_";
     imapd->conf_path = d->imapd_at;
     imapd->conf = service == NULL ? *settings : imapd_seen_by(settings, &d->arena, service);
+    const char *realm = settings_first(&imapd->conf, "servername");
+    imapd->realm = realm == NULL ? doctor_host_name(&d->files, &d->arena) : realm;
     imapd->user = person_find(&d->files, &d->arena, "cyrus");
     imapd->processes = processes_find(&d->files, &d->arena, names, &imapd->user);
     imapd->sasl_path = imapd_sasl_path(d, imapd->processes);

@@ -167,6 +167,12 @@ const struct application *doctor_application_of(const struct doctor *d,
     return find_application(d, path);
 }
 
+const char *doctor_realm_of(const struct doctor *d, const struct postfix_service *service)
+{
+    const char *realm = postfix_get(&d->postfix, service, "smtpd_sasl_local_domain");
+    return *realm == '\0' ? postfix_get(&d->postfix, service, "myhostname") : realm;
+}
+
 static void add_postfix(struct doctor *d, const char *name, const struct postfix_service *service)
 {
     static const char *const smtpd[] = {"smtpd", NULL};
@@ -184,6 +190,7 @@ static void add_postfix(struct doctor *d, const char *name, const struct postfix
         postfix->queue = postfix_get(&d->postfix, NULL, "queue_directory");
         postfix->user =
             person_find(&d->files, &d->arena, postfix_get(&d->postfix, NULL, "mail_owner"));
+        postfix->realm = doctor_realm_of(d, service);
         postfix->sasl_path = imported_sasl_path(d);
         postfix->processes = own_processes(d, smtpd, name, &postfix->user);
         postfix->siblings = own_processes(d, always_there, name, &postfix->user);

@@ -42,21 +42,44 @@ struct counting {
     struct store_counts *counts;
 };
 
-static void count_realm(struct store_counts *counts, const char *realm)
+static void count_realm(struct store_counts *counts, struct realm_table *table, const char *realm)
 {
-    for (unsigned i = 0; i < counts->n_realms; i++) {
-        if (strcmp(counts->realms[i].realm, realm) == 0) {
-            counts->realms[i].accounts++;
+    for (unsigned i = 0; i < table->n; i++) {
+        if (strcmp(table->row[i].realm, realm) == 0) {
+            table->row[i].accounts++;
             return;
         }
     }
-    if (counts->n_realms == STORE_VIEW_REALMS) {
+    if (table->n == STORE_VIEW_REALMS) {
         counts->more_realms = true;
         return;
     }
-    struct realm_count *row = &counts->realms[counts->n_realms++];
+    struct realm_count *row = &table->row[table->n++];
     (void)snprintf(row->realm, sizeof row->realm, "%s", realm);
     row->accounts = 1;
+}
+
+/* Each realm that a client may have been offered to get in by DIGEST-MD5. */
+static void count_digest_realms(struct store_counts *counts, const struct record *record)
+{
+    const struct verifier_set *set = &record->verifiers;
+    bool own = false;
+    bool extra[VERIFIER_MAX_EXTRA_REALMS] = {false};
+    for (unsigned i = 0; i < set->n_digest; i++) {
+        const struct digest_verifier *digest = &set->digest[i];
+        own = own || digest->realm_kind == DIGEST_REALM_OWN;
+        if (digest->realm_kind == DIGEST_REALM_EXTRA && digest->extra < set->n_extra_realms) {
+            extra[digest->extra] = true;
+        }
+    }
+    if (own) {
+        count_realm(counts, &counts->digest_realms, record->who.realm);
+    }
+    for (unsigned i = 0; i < set->n_extra_realms; i++) {
+        if (extra[i] && !(own && strcasecmp(set->extra_realm[i], record->who.realm) == 0)) {
+            count_realm(counts, &counts->digest_realms, set->extra_realm[i]);
+        }
+    }
 }
 
 static enum auth_status visit(void *ctx, const struct record *record)
@@ -64,7 +87,8 @@ static enum auth_status visit(void *ctx, const struct record *record)
     struct store_counts *counts = ctx;
     counts->accounts++;
     counts->kinds[verifier_kinds(&record->verifiers) % STORE_VIEW_KINDS]++;
-    count_realm(counts, record->who.realm);
+    count_realm(counts, &counts->realms, record->who.realm);
+    count_digest_realms(counts, record);
     return AUTH_OK;
 }
 
@@ -362,16 +386,22 @@ void store_counter_stop(struct store_counter *counter)
 
 /* --- what comes of it --- */
 
+static void make_table_safe(struct realm_table *table)
+{
+    if (table->n > STORE_VIEW_REALMS) {
+        table->n = STORE_VIEW_REALMS;
+    }
+    for (unsigned i = 0; i < STORE_VIEW_REALMS; i++) {
+        table->row[i].realm[IDENTITY_MAX_REALM] = '\0';
+    }
+}
+
 /* Whatever the worker has become, what is read later has ends. */
 static void make_safe(struct store_counts *counts)
 {
     counts->detail.text[DETAIL_SIZE - 1] = '\0';
-    if (counts->n_realms > STORE_VIEW_REALMS) {
-        counts->n_realms = STORE_VIEW_REALMS;
-    }
-    for (unsigned i = 0; i < STORE_VIEW_REALMS; i++) {
-        counts->realms[i].realm[IDENTITY_MAX_REALM] = '\0';
-    }
+    make_table_safe(&counts->realms);
+    make_table_safe(&counts->digest_realms);
 }
 
 static bool put_path(char ret[PATH_MAX], const char *path)
@@ -425,11 +455,11 @@ uint64_t store_counts_without(const struct store_counts *counts, unsigned kinds)
     return n;
 }
 
-uint64_t store_counts_realm(const struct store_counts *counts, const char *realm)
+uint64_t realm_table_get(const struct realm_table *table, const char *realm)
 {
-    for (unsigned i = 0; i < counts->n_realms; i++) {
-        if (strcasecmp(counts->realms[i].realm, realm) == 0) {
-            return counts->realms[i].accounts;
+    for (unsigned i = 0; i < table->n; i++) {
+        if (strcasecmp(table->row[i].realm, realm) == 0) {
+            return table->row[i].accounts;
         }
     }
     return 0;

@@ -29,6 +29,11 @@ struct realm_count {
     uint64_t accounts;
 };
 
+struct realm_table {
+    unsigned n;
+    struct realm_count row[STORE_VIEW_REALMS];
+};
+
 struct store_counts {
     /* Of opening and reading; AUTH_OK: the rest is filled. AUTH_TOO_LONG: too large to copy. */
     enum auth_status status;
@@ -39,9 +44,9 @@ struct store_counts {
     uint32_t previous_key; /* under which they are kept for who knows no later one; 0: none */
     uint64_t accounts;
     uint64_t kinds[STORE_VIEW_KINDS]; /* accounts by the set of their verifiers */
-    unsigned n_realms;
-    bool more_realms; /* than there is room for */
-    struct realm_count realms[STORE_VIEW_REALMS];
+    bool more_realms;                 /* of one kind or the other than there is room for */
+    struct realm_table realms;        /* of the accounts */
+    struct realm_table digest_realms; /* that accounts have a DIGEST-MD5 verifier for */
 };
 
 struct store_view {
@@ -74,7 +79,7 @@ const struct store_counts *store_count(struct store_counter *counter, struct are
 /* Accounts that have none of these kinds. */
 uint64_t store_counts_without(const struct store_counts *counts, unsigned kinds);
 
-/* Accounts of a realm, in any case; 0 if there are none. */
-uint64_t store_counts_realm(const struct store_counts *counts, const char *realm);
+/* Accounts that a table has for a realm, in any case; 0 if there are none. */
+uint64_t realm_table_get(const struct realm_table *table, const char *realm);
 
 #endif

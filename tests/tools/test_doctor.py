@@ -844,6 +844,21 @@ def _(site):
     site.users.append(("carol", "51686ed8d2b4"))
 
 
+@case("digest-realm", "legacy", imap=True, postfix=False)
+def _(site):
+    # Cyrus offers its servername, the passwords were set for the realm of the accounts.
+    site.verifiers += ",digest-md5"
+    site.imapd["sasl_mech_list"] += " DIGEST-MD5"
+
+
+@case("digest-realm", "realm-few", "legacy")
+def _(site):
+    site.verifiers += ",digest-md5"
+    site.conf["mech_list"] += " DIGEST-MD5"
+    site.main["smtpd_sasl_local_domain"] = "mx.example.net"
+    site.users = [*site.users, ("carol", "mx.example.net")]
+
+
 @case("no-accounts")
 def _(site):
     site.users = []
