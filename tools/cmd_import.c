@@ -162,6 +162,12 @@ static enum auth_status print_summary(const struct tool *tool, const struct impo
                  "are in the file",
                  counts->reshaped, tool_plural(counts->reshaped));
     }
+    if (counts->odd_line != 0) {
+        tool_say(tool,
+                 "warning: the realm of %s %" PRIu64
+                 " is no host name, and may be a typing error; so may others be",
+                 arguments->import.format->unit, counts->odd_line);
+    }
     if (counts->written + counts->skipped + counts->locked == 0 &&
         arguments->import.from_line == 1) {
         tool_say(tool, "note: there is no account in the input");

@@ -7,6 +7,7 @@
 
 #include "doctor.h"
 #include "engine/verifier.h"
+#include "names.h"
 
 /* --- TLS --- */
 
@@ -124,7 +125,8 @@ static void check_realms(struct doctor *d, const struct application *a)
     struct left_out elsewhere = {.realms = ""};
     for (unsigned i = 0; counts != NULL && counts->status == AUTH_OK && i < counts->realms.n; i++) {
         const struct realm_count *realm = &counts->realms.row[i];
-        if (strcasecmp(a->realm, realm->realm) == 0) {
+        /* What is likely a typing error is not let in, but told where the store is looked into. */
+        if (strcasecmp(a->realm, realm->realm) == 0 || !names_is_host_name(realm->realm)) {
             continue;
         }
         if (virtual && standard != NULL && strcasecmp(standard, realm->realm) == 0) {

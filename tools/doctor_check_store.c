@@ -8,6 +8,7 @@
 #include "aside.h"
 #include "doctor.h"
 #include "engine/verifier.h"
+#include "names.h"
 #include "privilege.h"
 
 /* --- the store itself --- */
@@ -364,6 +365,26 @@ static void check_crypt_only(struct doctor *d, const struct application *a, cons
     }
 }
 
+static void check_realm(struct doctor *d, const char *path, const char *key_path,
+                        const struct realm_count *count)
+{
+    const char *realm = arena_copy(&d->arena, slice_str(count->realm));
+    const char *accounts = arena_number(&d->arena, count->accounts);
+    if (is_container_id(realm)) {
+        doctor_say(d, DOCTOR_REALM_HOST_ID, path, accounts, realm, NULL);
+    }
+    if (!names_is_host_name(realm)) {
+        const char *user = arena_format(&d->arena, "%s@%s", count->user, realm);
+        doctor_say(d, DOCTOR_REALM_MISTYPED, path, accounts, realm, tool_plural(count->accounts),
+                   count->accounts == 1
+                       ? doctor_command(&d->arena, "saslpasswd-lmdb -f %1 -k %2 -d -- %3", path,
+                                        key_path, user, NULL)
+                       : doctor_command(&d->arena, "sasl-lmdb -f %1 -k %2 list --realm %3", path,
+                                        key_path, realm, NULL),
+                   NULL);
+    }
+}
+
 static void check_accounts(struct doctor *d, const struct application *a, const char *path,
                            const char *key_path, const struct store_counts *counts)
 {
@@ -373,11 +394,7 @@ static void check_accounts(struct doctor *d, const struct application *a, const 
     check_legacy(d, a, path, key_path, counts);
     check_crypt_only(d, a, path, key_path, counts);
     for (unsigned i = 0; i < counts->realms.n; i++) {
-        if (is_container_id(counts->realms.row[i].realm)) {
-            doctor_say(d, DOCTOR_REALM_HOST_ID, path,
-                       arena_number(&d->arena, counts->realms.row[i].accounts),
-                       arena_copy(&d->arena, slice_str(counts->realms.row[i].realm)), NULL);
-        }
+        check_realm(d, path, key_path, &counts->realms.row[i]);
     }
 }
 

@@ -318,6 +318,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%2 accounts of the store %1 are of the realm \"%3\", which looks like a container's id: when "
     "it is made anew, nobody is found",
     "sasl-lmdb -f %1 list --realm %3"},
+[DOCTOR_REALM_MISTYPED] = {"realm-mistyped", DOCTOR_WARNING,
+    "the store %1 has %2 account%4 of the realm \"%3\", which is no host name and more likely "
+    "a typing error",
+    "%r5"},
 [DOCTOR_DIGEST_REALM] = {"digest-realm", DOCTOR_WARNING,
     "%1 offers DIGEST-MD5 in the realm \"%2\", and %3 of %4 accounts that have verifiers for it have "
     "none in that realm: they fail by it with the right password, and programs that choose it do not "

@@ -42,7 +42,8 @@ struct counting {
     struct store_counts *counts;
 };
 
-static void count_realm(struct store_counts *counts, struct realm_table *table, const char *realm)
+static void count_realm(struct store_counts *counts, struct realm_table *table, const char *realm,
+                        const char *user)
 {
     for (unsigned i = 0; i < table->n; i++) {
         if (strcmp(table->row[i].realm, realm) == 0) {
@@ -56,6 +57,7 @@ static void count_realm(struct store_counts *counts, struct realm_table *table, 
     }
     struct realm_count *row = &table->row[table->n++];
     (void)snprintf(row->realm, sizeof row->realm, "%s", realm);
+    (void)snprintf(row->user, sizeof row->user, "%s", user);
     row->accounts = 1;
 }
 
@@ -73,11 +75,11 @@ static void count_digest_realms(struct store_counts *counts, const struct record
         }
     }
     if (own) {
-        count_realm(counts, &counts->digest_realms, record->who.realm);
+        count_realm(counts, &counts->digest_realms, record->who.realm, record->who.user);
     }
     for (unsigned i = 0; i < set->n_extra_realms; i++) {
         if (extra[i] && !(own && strcasecmp(set->extra_realm[i], record->who.realm) == 0)) {
-            count_realm(counts, &counts->digest_realms, set->extra_realm[i]);
+            count_realm(counts, &counts->digest_realms, set->extra_realm[i], record->who.user);
         }
     }
 }
@@ -87,7 +89,7 @@ static enum auth_status visit(void *ctx, const struct record *record)
     struct store_counts *counts = ctx;
     counts->accounts++;
     counts->kinds[verifier_kinds(&record->verifiers) % STORE_VIEW_KINDS]++;
-    count_realm(counts, &counts->realms, record->who.realm);
+    count_realm(counts, &counts->realms, record->who.realm, record->who.user);
     count_digest_realms(counts, record);
     return AUTH_OK;
 }
@@ -393,6 +395,7 @@ static void make_table_safe(struct realm_table *table)
     }
     for (unsigned i = 0; i < STORE_VIEW_REALMS; i++) {
         table->row[i].realm[IDENTITY_MAX_REALM] = '\0';
+        table->row[i].user[IDENTITY_MAX_USER] = '\0';
     }
 }
 

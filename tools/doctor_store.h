@@ -26,6 +26,7 @@ enum {
 
 struct realm_count {
     char realm[IDENTITY_MAX_REALM + 1];
+    char user[IDENTITY_MAX_USER + 1]; /* of one of the accounts */
     uint64_t accounts;
 };
 

@@ -9,6 +9,7 @@
 #include "base/crypto.h"
 #include "import_internal.h"
 #include "interrupt.h"
+#include "names.h"
 
 enum { RECORD_MEMORY = 256 * 1024 }; /* bytes a format may put together before it looks at them */
 
@@ -96,6 +97,9 @@ enum auth_status import_note_name(struct import *import, const struct identity *
     enum auth_status status = seen_add(&import->seen, who, line, ret_before);
     if (status != AUTH_OK) {
         return tool_report(import->tool, status, NULL, "%s %" PRIu64, unit, line);
+    }
+    if (import->counts->odd_line == 0 && !names_is_host_name(who->realm)) {
+        import->counts->odd_line = line;
     }
     if (*ret_before != 0) {
         import->counts->repeated++;

@@ -37,6 +37,7 @@ struct import_counts {
     uint64_t skipped; /* bad lines */
     uint64_t locked;  /* accounts the source itself lets nobody use */
     uint64_t repeated;
+    uint64_t odd_line;  /* of the first account whose realm is no host name; 0: there is none */
     uint64_t before;    /* accounts the store held */
     uint64_t reshaped;  /* of those written, with a password that SASLprep changes */
     struct tally tally; /* of those written */

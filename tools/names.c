@@ -90,6 +90,32 @@ enum auth_status names_realm(const char *realm, char ret[IDENTITY_MAX_REALM + 1]
     }
 }
 
+static bool is_label(const char *label, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const unsigned char c = (unsigned char)label[i];
+        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80;
+        if (!letter && !(c >= '0' && c <= '9') && c != '_' && c != '-') {
+            return false;
+        }
+    }
+    return n > 0 && label[0] != '-' && label[n - 1] != '-';
+}
+
+bool names_is_host_name(const char *realm)
+{
+    for (;;) {
+        const size_t n = strcspn(realm, ".");
+        if (!is_label(realm, n)) {
+            return false;
+        }
+        if (realm[n] == '\0') {
+            return true;
+        }
+        realm += n + 1;
+    }
+}
+
 /* As with saslpasswd2 the name decides, which somebody may not have meant who gave both. */
 static void note_other_realm(const struct tool *tool, const char *realm, const struct identity *who)
 {

@@ -25,6 +25,13 @@ MUST_USE enum auth_status names_realm(const char *realm, char ret[IDENTITY_MAX_R
                                       struct detail *detail);
 
 /*
+ * Whether a realm could be a host's or a domain's name: labels with dots between them, none of them
+ * empty, none that begins or ends with a hyphen. "_" and what is not ASCII pass. Anything else is
+ * allowed as well, but more likely a typing error.
+ */
+bool names_is_host_name(const char *realm);
+
+/*
  * The same for an argument of the command line, with the host's name as last resort, and with a
  * message when it fails. realm is the value of -u, or NULL.
  */

@@ -161,11 +161,17 @@ static enum auth_status make_verifiers(const struct tool *tool, struct store *st
     return status;
 }
 
+struct new_password {
+    struct verifier_set verifiers;
+    bool existed; /* the account did */
+};
+
 /* A new password leaves the account's flags and expiry as they are. */
 static enum store_edit replace_verifiers(void *ctx, bool exists, struct record *record)
 {
-    (void)exists;
-    record->verifiers = *(const struct verifier_set *)ctx;
+    struct new_password *password = ctx;
+    password->existed = exists;
+    record->verifiers = password->verifiers;
     record->changed = (int64_t)time(NULL);
     return STORE_WRITE;
 }
@@ -174,15 +180,22 @@ static enum auth_status set_password(const struct tool *tool, struct store *stor
                                      const struct identity *who, struct slice password)
 {
     struct detail detail = {.text = ""};
-    struct verifier_set verifiers;
-    enum auth_status status = make_verifiers(tool, store, who, password, &verifiers);
+    struct new_password new = {.existed = false};
+    enum auth_status status = make_verifiers(tool, store, who, password, &new.verifiers);
     if (status == AUTH_OK) {
-        status = store_change(store, who, replace_verifiers, &verifiers, NULL, NULL, &detail);
+        status = store_change(store, who, replace_verifiers, &new, NULL, NULL, &detail);
         if (status != AUTH_OK) {
             tool_report(tool, status, &detail, "%s@%s", who->user, who->realm);
         }
     }
-    crypto_wipe(&verifiers, sizeof verifiers);
+    if (status == AUTH_OK && !new.existed && !names_is_host_name(who->realm)) {
+        tool_say(
+            tool,
+            "warning: the realm \"%s\" of the new account is no host name, and may be a typing "
+            "error: the same command with -d takes the account away again",
+            who->realm);
+    }
+    crypto_wipe(&new, sizeof new);
     return status;
 }
 

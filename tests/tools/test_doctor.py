@@ -844,6 +844,16 @@ def _(site):
     site.users.append(("carol", "51686ed8d2b4"))
 
 
+@case("realm-mistyped")
+def _(site):
+    site.users = [*site.users, ("eve", "exmaple..org")]
+
+
+@case("realm-mistyped", "legacy", imap=True, postfix=False)
+def _(site):
+    site.users = [*site.users, ("eve", "example.org."), ("-e v'e", "example.org.")]
+
+
 @case("digest-realm", "legacy", imap=True, postfix=False)
 def _(site):
     # Cyrus offers its servername, the passwords were set for the realm of the accounts.

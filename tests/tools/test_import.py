@@ -126,6 +126,15 @@ class Import(toolkit.ToolTest):
         self.assertEqual(result.status, 1, result)
         self.assertEqual(result.err.count(b"SASLprep"), len(refused))
 
+    def test_a_realm_that_is_no_host_name(self):
+        text = b"".join(line(user, realm, "x") + b"\n" for user, realm in (
+            ("a", "r.example"), ("b", "r..example"), ("c", "r.example."), ("d", "r.example")))
+        for options in (("--dry-run",), (), ("--replace",)):
+            result = self.load(text, *options)
+            self.assertEqual(result.status, 0, result)
+            self.assertEqual(result.err.count(b"\n"), 1, result)
+            self.assertIn(b"the realm of line 2 is no host name", result.err)
+
     def test_bad_lines_are_named_by_number_and_skipped(self):
         secret = b"Geheim77"
         bad = [

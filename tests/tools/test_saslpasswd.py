@@ -209,6 +209,23 @@ class Saslpasswd(toolkit.ToolTest):
         self.assertEqual(self.store.accounts(), names)
         self.assertEqual(self.store.digests(), digests)
 
+    def test_a_realm_that_is_no_host_name(self):
+        """An account all the same; a word about it when it is made, and then no more."""
+        for realm, warned in (
+            ("exmaple..org", True), ("example.org.", True), (".example.org", True),
+            ("-example.org", True), ("mail-.example.org", True), ("example,org", True),
+            ("https://example.org", True), ("example.org", False), ("EXAMPLE.org", False),
+            ("localhost", False), ("3f2a91c07d45", False), ("win_host.lan", False),
+            ("xn--bcher-kva.example", False), ("b\u00fccher.example", False),
+        ):
+            with self.subTest(realm):
+                for again in (False, True):
+                    result = self.store.passwd("-p", "-c", "-u", realm, "eve", stdin=b"secret\n")
+                    self.assertEqual((result.status, result.out), (0, b""), result)
+                    told = b"is no host name" in result.err and realm.encode() in result.err
+                    self.assertEqual(told, warned and not again, result)
+                    self.assertEqual(result.err.count(b"\n"), int(told), result)
+
     def test_a_password_that_saslprep_changes(self):
         """A warning where mechanisms then disagree about what the password is; it is set."""
         strict = self.new_store("--verifiers", "strict", name="strict.mdb", key="strict.key")
