@@ -207,6 +207,12 @@ void doctor_check_secopts(struct doctor *d, const struct postfix_service *servic
 void doctor_check_conf(struct doctor *d, const struct application *application);
 void doctor_check_saslauthd(struct doctor *d, const struct application *application);
 void doctor_check_sasldb(struct doctor *d, const struct application *application);
+/*
+ * Whether one of the directories that it looks for plugins in is there. If not, nothing that is
+ * missing is missing for another reason.
+ */
+bool doctor_has_plugin_directory(const struct doctor *d, const struct application *application);
+
 void doctor_check_plugins(struct doctor *d, const struct application *application);
 void doctor_check_mechanisms(struct doctor *d, const struct application *application);
 void doctor_check_realm(struct doctor *d, const struct application *application, const char *realm);

@@ -267,6 +267,16 @@ static const char *python_for_journal(struct doctor *d)
                : "apt-get install python3-systemd && ";
 }
 
+/* Where Postfix writes its log if it does not leave that to syslog; NULL: it does. */
+static const char *own_log(struct doctor *d)
+{
+    const char *file = postfix_get(&d->postfix, NULL, "maillog_file");
+    return *file == '/' && strncmp(file, "/dev/", strlen("/dev/")) != 0 &&
+                   doctor_exists(&d->files, file)
+               ? file
+               : NULL;
+}
+
 /*
  * The command that gives our jail what it needs to start: fail2ban ends with the first jail it
  * cannot start, or section it finds twice in a file. So files of its own, and "" where nobody
@@ -278,7 +288,11 @@ static const char *set_jail(struct doctor *d, const char *settings)
     const char *files = doctor_install_jail(d);
     const char *python = "";
     const char *backend = "";
-    if (!doctor_exists(&d->files, mail_log)) {
+    const char *log = own_log(d);
+    if (log != NULL) {
+        backend = doctor_command(&d->arena, " %1 'backend = auto'",
+                                 arena_format(&d->arena, "logpath = %s", log), NULL);
+    } else if (!doctor_exists(&d->files, mail_log)) {
         bool journal = doctor_exists(&d->files, "/run/log/journal") ||
                        doctor_exists(&d->files, "/var/log/journal");
         if (!journal || !is_debian(d)) {

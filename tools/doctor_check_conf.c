@@ -39,6 +39,9 @@ static void check_auxprop_list(struct doctor *d, const struct application *a, co
         if (!ours) {
             others = arena_format(&d->arena, "%s%s%s", others, *others == '\0' ? "" : " ", name);
         }
+        if (!doctor_has_plugin_directory(d, a)) {
+            continue;
+        }
         if (ours && !has_plugin(a, name)) {
             doctor_say(d, DOCTOR_PLUGIN_MISSING, a->label, plugins_directories(&a->plugins),
                        doctor_install_plugin(d, a, first_directory(a), plugin_file(d, name)), NULL);

@@ -89,6 +89,16 @@ static bool has_arrived(struct doctor *d, const struct application *a, const str
     return true;
 }
 
+bool doctor_has_plugin_directory(const struct doctor *d, const struct application *a)
+{
+    for (size_t i = 0; i < a->plugins.n_directories; i++) {
+        if (doctor_is_directory(&d->files, a->plugins.directories[i])) {
+            return true;
+        }
+    }
+    return a->plugins.n_directories == 0;
+}
+
 void doctor_check_plugins(struct doctor *d, const struct application *a)
 {
     for (size_t i = 0; i < a->plugins.n_directories; i++) {
@@ -237,9 +247,14 @@ static const char *sound_list(struct doctor *d, const struct application *a, con
     while (settings_word(&rest, " \t,", &word)) {
         const char *plain = doctor_without_plus(d, word);
         bool bound = a->server != SERVER_POSTFIX || !settings_list_has(a->offered, plain);
+        const char *meant = plugins_meant(&a->plugins, plain);
         const char *name = bound ? arena_copy(&d->arena, word) : plain;
+        if (meant != NULL) {
+            plain = meant;
+            name = meant;
+        }
         if (strcasecmp(plain, "NTLM") != 0 && !lacks_keytab(d, plain) && !is_for_nobody(a, plain) &&
-            !is_in_no_realm_here(a, plain) && !is_nobody_s(a, plain) &&
+            !is_in_no_realm_here(a, plain) && (meant != NULL || !is_nobody_s(a, plain)) &&
             !settings_list_has(kept, name)) {
             kept = arena_format(&d->arena, "%s%s%s", kept, *kept == '\0' ? "" : " ", name);
         }
@@ -312,14 +327,18 @@ static void check_list(struct doctor *d, const struct application *a, const char
         }
         /* Where a package has it the server may look elsewhere, or its users are in no store. */
         const char *package = file == NULL ? plugins_install_command(&a->plugins, mechanism) : "";
+        const char *meant = plugins_meant(&a->plugins, mechanism);
+        const char *hint = "";
+        if (meant != NULL) {
+            hint = arena_format(&d->arena, "; \"%s\" is what one of ours is called", meant);
+        } else if (*package != '\0') {
+            hint = arena_format(&d->arena, "; \"%s\" would bring one", package);
+        }
         const char *directory =
             a->plugins.n_directories == 0 ? "/usr/lib/sasl2" : a->plugins.directories[0];
         doctor_say(d, DOCTOR_MECH_NOBODY, a->label, a->conf_path, mechanism,
                    plugins_directories(&a->plugins),
-                   file == NULL ? mend : doctor_install_plugin(d, a, directory, file),
-                   *package == '\0' ? ""
-                                    : arena_format(&d->arena, "; \"%s\" would bring one", package),
-                   NULL);
+                   file == NULL ? mend : doctor_install_plugin(d, a, directory, file), hint, NULL);
     }
 }
 
@@ -329,7 +348,7 @@ void doctor_check_mechanisms(struct doctor *d, const struct application *a)
     const char *list = application_option(d, a, "mech_list");
     struct slice rest = slice_str(a->offered);
     struct slice word;
-    if (a->conf_path == NULL || a->conf.bad_line != 0) {
+    if (a->conf_path == NULL || a->conf.bad_line != 0 || !doctor_has_plugin_directory(d, a)) {
         return;
     }
     bool login = settings_list_has(a->offered, "LOGIN");

@@ -220,6 +220,23 @@ static bool tell_denied(struct doctor *d, const char *path, const char *key_path
     return true;
 }
 
+/* False: the key is not where the tools have theirs either. */
+static bool tell_key_misnamed(struct doctor *d, const struct application *a, const char *path,
+                              const char *key_path)
+{
+    const char *own = d->tool->key_path;
+    if (a == NULL || strcmp(key_path, own) == 0 || !doctor_exists(&d->files, own)) {
+        return false;
+    }
+    const struct store_counts *counts = doctor_counts(d, path, own);
+    if (counts == NULL || counts->status != AUTH_OK) {
+        return false;
+    }
+    doctor_say(d, DOCTOR_KEY_MISNAMED, key_path, a->label, a->conf_path, own, path,
+               doctor_sasl_set(d, a, "lmdb_keyfile", own), NULL);
+    return true;
+}
+
 static void tell_status(struct doctor *d, const struct application *a, const char *path,
                         const char *key_path, const struct store_counts *counts)
 {
@@ -228,6 +245,9 @@ static void tell_status(struct doctor *d, const struct application *a, const cha
     case AUTH_OK:
         return;
     case AUTH_KEY_MISSING:
+        if (tell_key_misnamed(d, a, path, key_path)) {
+            return;
+        }
         doctor_say(d, DOCTOR_KEY_MISSING, key_path, path, key_back(d, path, key_path), NULL);
         return;
     case AUTH_KEY_EXPOSED:

@@ -139,6 +139,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "no store",
     "printf '%%s\\n' 'pwcheck_method: auxprop' 'auxprop_plugin: lmdb' "
     "'mech_list: PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256' > %4"},
+[DOCTOR_CONF_MISNAMED] = {"conf-misnamed", DOCTOR_ERROR,
+    "%1 finds no %2.conf (looked for in %3), as smtpd_sasl_path has it, while there is a %4: it offers "
+    "every mechanism of every plugin, and knows no store",
+    "%r5"},
 [DOCTOR_CONF_NEVER_READ] = {"conf-never-read", DOCTOR_ERROR,
     "%1 never reads %2: this one looks in %3 only",
     "install -D -m 600 %2 %4"},
@@ -372,6 +376,10 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
 [DOCTOR_KEY_MISSING] = {"key-missing", DOCTOR_ERROR,
     "the key file %1 is not there: the store %2 cannot be opened by anybody",
     "%r3"},
+[DOCTOR_KEY_MISNAMED] = {"key-misnamed", DOCTOR_ERROR,
+    "the key file %1, which %2 reads (lmdb_keyfile in %3), is not there, while %4 has the key of the "
+    "store %5: every login gets \"try again later\"",
+    "%r6"},
 [DOCTOR_KEY_EXPOSED] = {"key-exposed", DOCTOR_ERROR,
     "the key file %1 is open to others (mode %2, owner %3, group %4), and is not used: every login "
     "gets \"try again later\"; only a group that can read the store %5 may read its key",

@@ -69,7 +69,23 @@ static void tell_unread(struct doctor *d, const struct application *postfix,
     }
 }
 
-static void read_conf(struct doctor *d, struct application *postfix)
+/* smtpd_sasl_path may be what somebody has mistyped: smtpd.conf is what that is usually called. */
+static const char *usual_conf(struct doctor *d, const char *name, const char *directories)
+{
+    struct slice rest = slice_str(directories);
+    struct slice directory;
+    while (strcmp(name, "smtpd") != 0 && settings_word(&rest, ":", &directory)) {
+        const char *path =
+            arena_format(&d->arena, "%.*s/smtpd.conf", (int)directory.n, (const char *)directory.p);
+        if (doctor_exists(&d->files, path)) {
+            return path;
+        }
+    }
+    return NULL;
+}
+
+static void read_conf(struct doctor *d, struct application *postfix,
+                      const struct postfix_service *service)
 {
     const char *directories = conf_directories(d);
     struct slice rest = slice_str(directories);
@@ -90,7 +106,11 @@ static void read_conf(struct doctor *d, struct application *postfix)
             buf_clear(&text);
         }
     }
-    if (postfix->conf_path == NULL) {
+    const char *usual = usual_conf(d, postfix->name, directories);
+    if (postfix->conf_path == NULL && usual != NULL) {
+        doctor_say(d, DOCTOR_CONF_MISNAMED, postfix->label, postfix->name, directories, usual,
+                   doctor_postconf_set(d, service, "smtpd_sasl_path", "smtpd"), NULL);
+    } else if (postfix->conf_path == NULL) {
         doctor_say(d, DOCTOR_CONF_MISSING, postfix->label, postfix->name, directories, first, NULL);
     }
     tell_unread(d, postfix, directories, buf_slice(&text));
@@ -194,7 +214,7 @@ static void add_postfix(struct doctor *d, const char *name, const struct postfix
         postfix->sasl_path = imported_sasl_path(d);
         postfix->processes = own_processes(d, smtpd, name, &postfix->user);
         postfix->siblings = own_processes(d, always_there, name, &postfix->user);
-        read_conf(d, postfix);
+        read_conf(d, postfix, service);
         doctor_complete_application(d, postfix);
     }
     postfix->chroot = postfix->chroot || service->chroot;

@@ -40,7 +40,9 @@ static bool needs_only_ours(struct doctor *d, const struct application *a)
 {
     const char *auxprop = application_option(d, a, "auxprop_plugin");
     const char *list = application_option(d, a, "mech_list");
-    struct slice rest = slice_str(list == NULL ? "" : a->offered);
+    /* Where nothing is found it is what is asked for that counts. */
+    const char *wanted = *a->offered == '\0' ? list : a->offered;
+    struct slice rest = slice_str(list == NULL ? "" : wanted);
     struct slice word;
     while (settings_word(&rest, " ", &word)) {
         if (plugins_our_file(arena_copy(&d->arena, word)) == NULL) {
@@ -147,8 +149,12 @@ const char *doctor_install_plugin(struct doctor *d, const struct application *a,
     bool there = doctor_exists(&d->files, arena_format(&d->arena, "%s/libsasllmdb.so", origin));
     bool taken = doctor_exists(&d->files, arena_format(&d->arena, "%s/%s", directory, file));
     /* The file may be a pattern for the shell. */
-    const char *then = is_the_system_s(directory) || taken
-                           ? doctor_path_to_ours(d, a, origin)
+    /* The name of a directory that is not there may be a typing error. */
+    bool nowhere = there && !doctor_is_directory(&d->files, directory);
+    const char *path =
+        is_the_system_s(directory) || taken || nowhere ? doctor_path_to_ours(d, a, origin) : "";
+    const char *then = is_the_system_s(directory) || taken || *path != '\0'
+                           ? path
                            : doctor_command(&d->arena, "install -d -m 755 %1 && ln -s %r2/%r3 %1/",
                                             directory, origin, file, NULL);
     if (there || *then == '\0') {

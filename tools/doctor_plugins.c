@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "doctor_settings.h"
 
@@ -238,6 +239,36 @@ const char *plugins_our_file(const char *mechanism)
     return row < sizeof files / sizeof files[0] && settings_list_has(known[row].ours, mechanism)
                ? files[row]
                : NULL;
+}
+
+/* Signs apart. */
+static bool reads_alike(const char *a, const char *b)
+{
+    static const char signs[] = "-_";
+    for (;;) {
+        a += strspn(a, signs);
+        b += strspn(b, signs);
+        if (*a == '\0' || strncasecmp(a, b, 1) != 0) {
+            return *a == *b;
+        }
+        a++;
+        b++;
+    }
+}
+
+const char *plugins_meant(const struct plugins *plugins, const char *mechanism)
+{
+    for (size_t i = 0; known_row(mechanism) == KNOWN && i < KNOWN; i++) {
+        struct slice rest = slice_str(known[i].ours);
+        struct slice word;
+        while (settings_word(&rest, " ", &word)) {
+            const char *name = arena_copy(plugins->arena, word);
+            if (reads_alike(name, mechanism) && plugins_offering(plugins->first, name) != NULL) {
+                return name;
+            }
+        }
+    }
+    return NULL;
 }
 
 /* The distribution's family, from ID and ID_LIKE. */

@@ -56,6 +56,9 @@ const char *plugins_directories(const struct plugins *plugins);
 /* The file of ours that has the mechanism, "libplain.so"; NULL if none has. */
 const char *plugins_our_file(const char *mechanism);
 
+/* The mechanism of ours, there is one here, that a name is but for its "-" and "_"; or NULL. */
+const char *plugins_meant(const struct plugins *plugins, const char *mechanism);
+
 /*
  * A command that gets a mechanism ("OTP") or an auxprop plugin ("sql") that is not of ours, by
  * /etc/os-release below the root; "" for one that nobody knows.

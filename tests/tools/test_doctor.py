@@ -501,6 +501,11 @@ def _(site):
     site.store_path = None
 
 
+@case("conf-misnamed")
+def _(site):
+    site.main["smtpd_sasl_path"] = "smtp"
+
+
 @case("conf-never-read", "conf-missing", "store-none")
 def _(site):
     site.conf_path = "/etc/sasl2/smtpd.conf"
@@ -721,7 +726,7 @@ def _(site):
     later(site, lambda s: s.file("/usr/lib64/libsasl2.so.3", "2.1.27\0"))
 
 
-@case("plugin-directory", "plugin-missing", "mech-none", "mech-nobody")
+@case("plugin-directory")
 def _(site):
     site.main["import_environment"] = "SASL_PATH=/usr/lib/nowhere"
 
@@ -931,6 +936,11 @@ def _(site):
 @case("key-missing")
 def _(site):
     later(site, lambda s: os.unlink(s.path(KEY)))
+
+
+@case("key-misnamed")
+def _(site):
+    site.conf["lmdb_keyfile"] = "/etc/sasl-lmdb/kye"
 
 
 @case("key-exposed")
@@ -1228,6 +1238,12 @@ def _(site):
 @case("fail2ban-log")
 def _(site):
     fail2ban(site, "[sasl-lmdb]\nenabled = true\n", log=None)
+
+
+@case("fail2ban-log")
+def _(site):
+    fail2ban(site, "[sasl-lmdb]\nenabled = true\n", log="/var/log/postfix.log")
+    site.main["maillog_file"] = "/var/log/postfix.log"
 
 
 @case("fail2ban-journal")
@@ -2095,6 +2111,37 @@ class Commands(DoctorTest):
         self.assertTrue(found[0]["text"].endswith(
             '; "apt-get install libsasl2-modules-gssapi-mit" would bring one'), found)
         self.assertTrue(found[1]["text"].endswith(f"({PLUGINS})"), found)
+
+    def test_what_is_mistyped_is_corrected(self):
+        """Nothing is made for a name that is none, nor anything taken away for it."""
+        def plugins(site):
+            site.plugins = {INSTALLED: site.plugins[PLUGINS]}
+            site.main["import_environment"] = f"TZ SASL_PATH={INSTALLED[:-1]}"
+
+        def log(site):
+            fail2ban(site, "[sasl-lmdb]\nenabled = true\n", log="/var/log/postfix.log")
+            site.main["maillog_file"] = "/var/log/postfix.log"
+
+        for wanted, change, command in (
+            ("plugin-directory", plugins,
+             f"postconf -c /etc/postfix -e 'import_environment=TZ SASL_PATH={INSTALLED}'"),
+            ("mech-nobody", lambda s: s.conf.update(mech_list="PLAIN LOGIN SCRAM-SHA256"),
+             "Ic mech_list: PLAIN LOGIN SCRAM-SHA-256' /etc/postfix/sasl/smtpd.conf"),
+            ("mech-nobody", lambda s: s.conf.update(mech_list="PLAIN LOGIN SCRAM_SHA256 scram-sha-1"),
+             "Ic mech_list: PLAIN LOGIN SCRAM-SHA-256 scram-sha-1' "),
+            ("key-misnamed", lambda s: s.conf.update(lmdb_keyfile="/etc/sasl-lmdb/kye"),
+             f"Ic lmdb_keyfile: {KEY}' /etc/postfix/sasl/smtpd.conf"),
+            ("conf-misnamed", lambda s: s.main.update(smtpd_sasl_path="smtp"),
+             "postconf -c /etc/postfix -e smtpd_sasl_path=smtpd"),
+            ("fail2ban-log", log, "'[sasl-lmdb]' 'logpath = /var/log/postfix.log' 'backend = auto'"),
+        ):
+            with self.subTest(command):
+                site = self.site()
+                change(site)
+                site.write()
+                found = self.findings(site)
+                self.assertEqual([f["id"] for f in found], [wanted], found)
+                self.assertIn(command, found[0]["mend"])
 
     def test_quotes_inside_quotes(self):
         site = self.site(imap=True, postfix=False)
