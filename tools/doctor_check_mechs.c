@@ -126,7 +126,53 @@ static const char *directory_of(struct doctor *d, const struct plugin *plugin)
     return arena_copy(&d->arena, slice_of(plugin->path, (size_t)(slash - plugin->path)));
 }
 
-static void check_twice(struct doctor *d, const struct application *a, const char *mechanism)
+/* Mechanisms that one sentence and one command are for. */
+enum { PLACES = 3 };
+struct group {
+    struct group *next;
+    enum doctor_id id;
+    const char *mechanisms;
+    const char *mend;
+    const struct plugin *plugin[PLACES]; /* of the first of them; NULL: that is all */
+    bool of_one_file;                    /* these are the plugins of all of them */
+};
+
+static bool is_of_group(struct doctor *d, const struct group *group, const struct group *one)
+{
+    bool same = group->id == one->id && strcmp(group->mend, one->mend) == 0;
+    for (size_t i = 0; same && i < PLACES && one->plugin[i] != NULL; i++) {
+        same = strcmp(directory_of(d, group->plugin[i]), directory_of(d, one->plugin[i])) == 0;
+    }
+    return same;
+}
+
+/* Puts a mechanism, which is a group by itself, to those that are as it is. */
+static void join(struct doctor *d, struct group **groups, const struct group *one)
+{
+    struct group **end = groups;
+    while (*end != NULL && !is_of_group(d, *end, one)) {
+        end = &(*end)->next;
+    }
+    if (*end == NULL) {
+        *end = arena_new(&d->arena, sizeof **end);
+        if (*end != NULL) {
+            **end = *one;
+        }
+        return;
+    }
+    (*end)->mechanisms = arena_format(&d->arena, "%s, %s", (*end)->mechanisms, one->mechanisms);
+    for (size_t i = 0; i < PLACES; i++) {
+        (*end)->of_one_file = (*end)->of_one_file && (*end)->plugin[i] == one->plugin[i];
+    }
+}
+
+static const char *place_of(struct doctor *d, const struct group *group, size_t i)
+{
+    return group->of_one_file ? group->plugin[i]->path : directory_of(d, group->plugin[i]);
+}
+
+static void check_twice(struct doctor *d, const struct application *a, const char *mechanism,
+                        struct group **groups)
 {
     const struct plugin *first = plugins_offering(a->plugins.first, mechanism);
     const struct plugin *second = first == NULL ? NULL : plugins_offering(first->next, mechanism);
@@ -138,23 +184,54 @@ static void check_twice(struct doctor *d, const struct application *a, const cha
     const char *ours = directory_of(d, first->ours ? first : second);
     bool apart =
         first->ours != second->ours && strcmp(directory_of(d, first), directory_of(d, second)) != 0;
-    doctor_say(d, DOCTOR_MECH_TWICE, a->label, mechanism, first->path, second->path, winner->path,
-               apart ? doctor_path_to_ours(d, a, ours) : "", NULL);
+    join(d, groups,
+         &(struct group){.id = DOCTOR_MECH_TWICE,
+                         .mechanisms = mechanism,
+                         .mend = apart ? doctor_path_to_ours(d, a, ours) : "",
+                         .plugin = {first, second, winner},
+                         .of_one_file = true});
 }
 
-static void check_stock(struct doctor *d, const struct application *a, const char *mechanism)
+static void check_stock(struct doctor *d, const struct application *a, const char *mechanism,
+                        struct group **groups)
 {
     const struct plugin *winner = plugins_winner(&a->plugins, mechanism);
     const char *file = plugins_our_file(mechanism);
-    if (a->uses_store && winner != NULL && !winner->ours && file != NULL) {
-        const struct plugin *other = plugins_offering(a->plugins.first, mechanism);
-        while (other != NULL && !other->ours) {
-            other = plugins_offering(other->next, mechanism);
+    if (!a->uses_store || winner == NULL || winner->ours || file == NULL) {
+        return;
+    }
+    const struct plugin *other = plugins_offering(a->plugins.first, mechanism);
+    while (other != NULL && !other->ours) {
+        other = plugins_offering(other->next, mechanism);
+    }
+    join(d, groups,
+         &(struct group){.id = DOCTOR_MECH_STOCK,
+                         .mechanisms = mechanism,
+                         .mend = other == NULL
+                                     ? doctor_install_plugin(d, a, directory_of(d, winner), file)
+                                     : doctor_path_to_ours(d, a, directory_of(d, other)),
+                         .plugin = {winner},
+                         .of_one_file = true});
+}
+
+/* Mechanisms that are not, or not alone, of ours. */
+static void check_origins(struct doctor *d, const struct application *a)
+{
+    struct slice rest = slice_str(a->offered);
+    struct slice word;
+    struct group *groups = NULL;
+    while (settings_word(&rest, " ", &word)) {
+        const char *mechanism = arena_copy(&d->arena, word);
+        check_twice(d, a, mechanism, &groups);
+        check_stock(d, a, mechanism, &groups);
+    }
+    for (const struct group *g = groups; g != NULL; g = g->next) {
+        if (g->id == DOCTOR_MECH_TWICE) {
+            doctor_say(d, g->id, a->label, g->mechanisms, place_of(d, g, 0), place_of(d, g, 1),
+                       place_of(d, g, 2), g->mend, NULL);
+        } else {
+            doctor_say(d, g->id, a->label, g->mechanisms, place_of(d, g, 0), g->mend, NULL);
         }
-        doctor_say(d, DOCTOR_MECH_STOCK, a->label, mechanism, winner->path,
-                   other == NULL ? doctor_install_plugin(d, a, directory_of(d, winner), file)
-                                 : doctor_path_to_ours(d, a, directory_of(d, other)),
-                   NULL);
     }
 }
 
@@ -346,8 +423,6 @@ void doctor_check_mechanisms(struct doctor *d, const struct application *a)
 {
     static const char usual[] = "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256";
     const char *list = application_option(d, a, "mech_list");
-    struct slice rest = slice_str(a->offered);
-    struct slice word;
     if (a->conf_path == NULL || a->conf.bad_line != 0 || !doctor_has_plugin_directory(d, a)) {
         return;
     }
@@ -370,11 +445,7 @@ void doctor_check_mechanisms(struct doctor *d, const struct application *a)
                    a->server == SERVER_POSTFIX ? doctor_and_restart(d, a->unit, set) : set, NULL);
         return;
     }
-    while (settings_word(&rest, " ", &word)) {
-        const char *mechanism = arena_copy(&d->arena, word);
-        check_twice(d, a, mechanism);
-        check_stock(d, a, mechanism);
-    }
+    check_origins(d, a);
     if (list != NULL) {
         check_listed(d, a, mend);
         if (!login) {

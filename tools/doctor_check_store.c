@@ -323,41 +323,44 @@ static bool is_container_id(const char *realm)
     return strlen(realm) == ID_DIGITS && strspn(realm, "0123456789abcdef") == ID_DIGITS;
 }
 
-/*
- * What "set --drop legacy" would take away at this server, as the end of the sentence: "" if that
- * is nothing.
- */
-static const char *legacy_users(struct doctor *d, const struct application *a)
+/* What "set --drop legacy" would take away at a server, as a part of the sentence. */
+static const char *legacy_use(struct doctor *d, const struct application *a)
 {
-    bool cram = a != NULL && settings_list_has(a->offered, "CRAM-MD5");
-    bool digest = a != NULL && settings_list_has(a->offered, "DIGEST-MD5");
-    const char *users = "";
+    bool cram = settings_list_has(a->offered, "CRAM-MD5");
+    bool digest = settings_list_has(a->offered, "DIGEST-MD5");
+    const char *use = "";
     if (cram || digest) {
-        users = arena_format(&d->arena,
-                             "; %s offers %s%s%s, which would be refused to everybody without them "
-                             "(no-verifier): out of mech_list first",
-                             a->label, cram ? "CRAM-MD5" : "", cram && digest ? " and " : "",
-                             digest ? "DIGEST-MD5" : "");
+        use = arena_format(&d->arena,
+                           "; %s offers %s%s%s, which would be refused to everybody without them "
+                           "(no-verifier): out of mech_list first",
+                           a->label, cram ? "CRAM-MD5" : "", cram && digest ? " and " : "",
+                           digest ? "DIGEST-MD5" : "");
     }
-    if (a != NULL && a->server == SERVER_IMAPD) {
-        users = arena_format(&d->arena,
-                             "%s; the checkpass verifier is one of them, and what IMAP's LOGIN "
-                             "command and POP3's USER and PASS need at %s: \"set --drop "
-                             "cram-md5,digest-md5\" leaves it",
-                             users, a->label);
+    if (a->server == SERVER_IMAPD) {
+        use = arena_format(&d->arena,
+                           "%s; the checkpass verifier is one of them, and what IMAP's LOGIN "
+                           "command and POP3's USER and PASS need at %s: \"set --drop "
+                           "cram-md5,digest-md5\" leaves it",
+                           use, a->label);
     }
-    return users;
+    return use;
 }
 
-static void check_legacy(struct doctor *d, const struct application *a, const char *path,
-                         const char *key_path, const struct store_counts *counts)
+/* Of all servers that read the store, so that the same is said at each of them, and so once. */
+static void check_legacy(struct doctor *d, const char *path, const char *key_path,
+                         const struct store_counts *counts)
 {
     uint64_t legacy = counts->accounts - store_counts_without(counts, VERIFIER_LEGACY);
-    const char *users = legacy_users(d, a);
+    const char *uses = "";
+    for (const struct application *a = d->applications; a != NULL; a = a->next) {
+        if (a->uses_store && strcmp(a->store_path, path) == 0) {
+            uses = arena_format(&d->arena, "%s%s", uses, legacy_use(d, a));
+        }
+    }
     if (legacy > 0) {
         doctor_say(d, DOCTOR_LEGACY, path, arena_number(&d->arena, legacy),
-                   arena_number(&d->arena, counts->accounts), users,
-                   *users != '\0'
+                   arena_number(&d->arena, counts->accounts), uses,
+                   *uses != '\0'
                        ? ""
                        : doctor_command(&d->arena,
                                         "sasl-lmdb -f %1 -k %2 set --drop legacy --realm REALM",
@@ -411,7 +414,7 @@ static void check_accounts(struct doctor *d, const struct application *a, const 
     if (counts->accounts == 0) {
         doctor_say(d, DOCTOR_NO_ACCOUNTS, path, key_path, NULL);
     }
-    check_legacy(d, a, path, key_path, counts);
+    check_legacy(d, path, key_path, counts);
     check_crypt_only(d, a, path, key_path, counts);
     for (unsigned i = 0; i < counts->realms.n; i++) {
         check_realm(d, path, key_path, &counts->realms.row[i]);

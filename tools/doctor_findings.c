@@ -265,11 +265,11 @@ static const struct doctor_row rows[DOCTOR_IDS] = {
     "%1 runs (process %2) with SASL_PATH \"%3\" and not \"%4\": a reload does not pass it on%6",
     "%r5"},
 [DOCTOR_MECH_TWICE] = {"mech-twice", DOCTOR_WARNING,
-    "%2 is offered to %1 by two plugins, %3 and %4; %5 is the one in use; SASL_PATH should "
+    "%1 has two plugins for %2, from %3 and %4, of which that from %5 is in use; SASL_PATH should "
     "lead to one only (do not delete the other: it may be a package's, or what the first links to)",
     "%r6"},
 [DOCTOR_MECH_STOCK] = {"mech-stock", DOCTOR_WARNING,
-    "%2 at %1 comes from another plugin, %3: it tells unknown users from known ones, and knows no "
+    "%1 has %2 from another plugin, out of %3: it tells unknown users from known ones, and knows no "
     "crypt(3) accounts; leave that file, and name the directory of ours alone in SASL_PATH",
     "%r4"},
 [DOCTOR_MECH_UNSET] = {"mech-unset", DOCTOR_WARNING,

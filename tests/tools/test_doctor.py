@@ -1275,7 +1275,7 @@ class DoctorTest(toolkit.ToolTest):
         with open(site.path("/etc/passwd"), "a", encoding="ascii") as file:
             file.write(f"openldap:x:{CYRUS}:{CYRUS_GROUP}::/:/bin/false\n")
         site.file(conf, "pwcheck_method: auxprop\nauxprop_plugin: lmdb\n"
-                        "mech_list: SCRAM-SHA-1 SCRAM-SHA-256\n")
+                        "mech_list: PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256\n")
         return site
 
     seen = set()  # the ids that any test has provoked
@@ -1456,6 +1456,15 @@ class Sound(DoctorTest):
                                  ("service-misspelt", f"sasl-lmdb doctor {meant}"), word)
         site.file("/etc/sasl2/exmi.conf", "pwcheck_method: auxprop\nauxprop_plugin: lmdb\n")
         self.assertNotIn("service-misspelt", self.ids(site, "exmi"))
+
+    def test_digest_realms_that_fit(self):
+        site = self.site(imap=True)
+        site.verifiers += ",digest-md5"
+        site.conf["mech_list"] += " DIGEST-MD5"
+        site.imapd["sasl_mech_list"] += " DIGEST-MD5"
+        site.imapd["servername"] = "Example.org"
+        site.write()
+        self.assertEqual(self.ids(site), {"legacy"})
 
     def test_slapd_where_debian_has_its_file(self):
         self.assertEqual(self.findings(self.slapd("openldap"), "slapd", status=0), [])
@@ -1983,8 +1992,12 @@ class Commands(DoctorTest):
                 site.write()
                 site.file(f"{INSTALLED}/libsasllmdb.so", OURS)
                 found = self.findings(site)
-                self.assertEqual({f["id"] for f in found}, ids)
+                # Each once, for all mechanisms.
+                self.assertEqual(sorted(f["id"] for f in found), sorted(ids))
                 self.assertEqual({f["mend"] for f in found}, {wanted % directory})
+                for finding in found:
+                    if finding["id"] != "plugin-missing":
+                        self.assertIn("PLAIN, LOGIN, SCRAM-SHA-1, SCRAM-SHA-256", finding["text"])
 
         with self.subTest("others are wanted as well"):
             site.conf["mech_list"] += " OTP"
@@ -2358,6 +2371,16 @@ class Commands(DoctorTest):
                     tail = tail.replace("cram-md5,digest-md5", "")
                     if wanted:
                         self.assertIn(word, tail)
+
+    def test_legacy_verifiers_are_told_once(self):
+        site = self.site(imap=True)
+        site.verifiers = "default"
+        site.conf["mech_list"] += " CRAM-MD5"
+        site.write()
+        found = [f for f in self.findings(site) if f["id"] == "legacy"]
+        self.assertEqual((len(found), found[0]["mend"]), (1, ""))
+        self.assertIn("Postfix offers CRAM-MD5", found[0]["text"])
+        self.assertIn("need at Cyrus IMAP", found[0]["text"])
 
     def test_every_option_that_is_there_twice(self):
         """All are told, and the commands mend all, run as they come."""
