@@ -277,6 +277,10 @@ static uint64_t digests_elsewhere(const struct application *a)
     if (counts == NULL || counts->status != AUTH_OK || counts->more_realms || *a->realm == '\0') {
         return 0;
     }
+    /* Of Postfix it is told then that its realm is wrong. */
+    if (a->server == SERVER_POSTFIX && realm_table_get(&counts->realms, a->realm) == 0) {
+        return 0;
+    }
     return counts->accounts - store_counts_without(counts, VERIFIER_DIGEST_MD5) -
            realm_table_get(&counts->digest_realms, a->realm);
 }
