@@ -2144,6 +2144,8 @@ class Commands(DoctorTest):
              "Ic mech_list: PLAIN LOGIN SCRAM-SHA-256 scram-sha-1' "),
             ("key-misnamed", lambda s: s.conf.update(lmdb_keyfile="/etc/sasl-lmdb/kye"),
              f"Ic lmdb_keyfile: {KEY}' /etc/postfix/sasl/smtpd.conf"),
+            ("realm-mistyped", lambda s: s.users.append(("-e v", "exmaple..org")),
+             f"saslpasswd-lmdb -f {STORE} -k {KEY} -d -- '-e v@exmaple..org'"),
             ("conf-misnamed", lambda s: s.main.update(smtpd_sasl_path="smtp"),
              "postconf -c /etc/postfix -e smtpd_sasl_path=smtpd"),
             ("fail2ban-log", log, "'[sasl-lmdb]' 'logpath = /var/log/postfix.log' 'backend = auto'"),
