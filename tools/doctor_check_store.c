@@ -400,7 +400,7 @@ static void check_realm(struct doctor *d, const char *path, const char *key_path
         const char *user = arena_format(&d->arena, "%s@%s", count->user, realm);
         doctor_say(d, DOCTOR_REALM_MISTYPED, path, accounts, realm, tool_plural(count->accounts),
                    count->accounts == 1
-                       ? doctor_command(&d->arena, "saslpasswd-lmdb -f %1 -k %2 -d -- %3", path,
+                       ? doctor_command(&d->arena, "saslpasswd-lmdb -f %1 -k %2 -d %3", path,
                                         key_path, user, NULL)
                        : doctor_command(&d->arena, "sasl-lmdb -f %1 -k %2 list --realm %3", path,
                                         key_path, realm, NULL),

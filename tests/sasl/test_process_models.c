@@ -409,6 +409,7 @@ static int named_later(void)
     host_option("lmdb_path", NULL);
     host_option("lmdb_keyfile", NULL);
     initialise();
+    atomic_store(&transactions, 0);
     if (chroot(jail) != 0 || chdir("/") != 0) {
         return 91;
     }
