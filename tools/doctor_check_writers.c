@@ -28,7 +28,7 @@ static const char *close_to_others(struct doctor *d, const char *path, const str
     bool closed = (st->st_mode & (S_IXGRP | S_IXOTH)) == 0;
     const char *command = doctor_command(&d->arena, "chmod %1 %2",
                                          stranger && closed ? "u+rwx,go-w+x" : "go-w", path, NULL);
-    return stranger ? doctor_command(&d->arena, "chown root %1 && %r2", path, command, NULL)
+    return stranger ? doctor_command(&d->arena, "chown -h root %1 && %r2", path, command, NULL)
                     : command;
 }
 
@@ -49,7 +49,7 @@ static void check_one(struct doctor *d, const struct rule *rule, const char *pat
                arena_format(&d->arena, "%04o", (unsigned)(st.st_mode & 07777)),
                user_name(&d->files, &d->arena, st.st_uid),
                group_name(&d->files, &d->arena, st.st_gid), harm,
-               close_to_others(d, path, &st, stranger), NULL);
+               doctor_for_held(d, path, close_to_others(d, path, &st, stranger)), NULL);
 }
 
 /* The directories on the way to a file, outermost first, and the file itself. */

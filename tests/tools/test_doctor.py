@@ -1636,7 +1636,7 @@ class Broken(DoctorTest):
                 os.chmod(site.path(path), mode)
                 found = self.findings(site)
                 self.assertEqual([f["id"] for f in found], ["store-writable"], found)
-                self.assertEqual(found[0]["mend"], f"chown root {path} && {mend} {path}")
+                self.assertEqual(found[0]["mend"], f"chown -h root {path} && {mend} {path}")
                 self.assertIn("owner cyrus", found[0]["text"])
                 os.chown(site.path(path), 0, SASL)
                 os.chmod(site.path(path), 0o770)
