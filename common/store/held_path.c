@@ -9,7 +9,10 @@
 
 #include "base/shell_word.h"
 
-enum { LINKS_MAX = 40 /* as Linux follows */ };
+enum {
+    LINKS_MAX = 40, /* as Linux follows */
+    LONGEST = 2048, /* bytes with the NUL; a longer path is not held: this runs in other programs */
+};
 
 static uid_t trusted = 0;
 
@@ -38,20 +41,20 @@ static bool holds(const struct stat *directory, const struct stat *entry)
 
 /* A walk along a path: done is without links, todo is still to be walked. */
 struct walk {
-    char done[PATH_MAX]; /* "" or "/a/b" */
-    char todo[PATH_MAX];
+    char done[LONGEST]; /* "" or "/a/b" */
+    char todo[LONGEST];
     int links;
 };
 
 static bool fits(int n)
 {
-    return n >= 0 && n < PATH_MAX;
+    return n >= 0 && n < LONGEST;
 }
 
 static bool follow(struct walk *walk, const char *link)
 {
-    char target[PATH_MAX];
-    char rest[PATH_MAX];
+    char target[LONGEST];
+    char rest[LONGEST];
     ssize_t n = readlink(link, target, sizeof target - 1);
 
     if (n <= 0 || ++walk->links > LINKS_MAX) {
@@ -62,17 +65,17 @@ static bool follow(struct walk *walk, const char *link)
         walk->done[0] = '\0';
     }
     memcpy(rest, walk->todo, sizeof rest);
-    return fits(snprintf(walk->todo, PATH_MAX, "%s/%s", target, rest));
+    return fits(snprintf(walk->todo, LONGEST, "%s/%s", target, rest));
 }
 
 /* One name below done that is neither empty nor a dot or two; false: not held. */
 static bool step_into(struct walk *walk, const char *name)
 {
-    char path[PATH_MAX];
+    char path[LONGEST];
     struct stat directory;
     struct stat entry;
 
-    if (!fits(snprintf(path, PATH_MAX, "%s/%s", walk->done, name)) ||
+    if (!fits(snprintf(path, LONGEST, "%s/%s", walk->done, name)) ||
         lstat(walk->done[0] == '\0' ? "/" : walk->done, &directory) != 0 ||
         lstat(path, &entry) != 0 || !holds(&directory, &entry)) {
         return false;
@@ -95,12 +98,12 @@ static void step_up(struct walk *walk)
 
 static bool start(struct walk *walk, const char *path)
 {
-    char here[PATH_MAX] = "";
+    char here[LONGEST] = "";
 
     walk->done[0] = '\0';
     walk->links = 0;
     return (*path == '/' || getcwd(here, sizeof here) != NULL) &&
-           fits(snprintf(walk->todo, PATH_MAX, "%s/%s", here, path));
+           fits(snprintf(walk->todo, LONGEST, "%s/%s", here, path));
 }
 
 bool path_is_held(const char *path)
