@@ -11,126 +11,19 @@
 #include "base/crypto.h"
 #include "doctor_settings.h"
 #include "store/held_path.h"
+#include "store/path_walk.h"
 
-enum {
-    LINKS_MAX = 40, /* as Linux follows */
-    CHUNK = 4096,
-};
-
-/* A walk along a path: done is resolved, todo is not. */
-struct walk {
-    const struct doctor_files *files;
-    char *done; /* PATH_MAX bytes of the caller's: "" or "/a/b" */
-    char todo[PATH_MAX];
-    int links;
-};
-
-static bool join(char ret[PATH_MAX], const char *a, const char *b)
-{
-    int n = snprintf(ret, PATH_MAX, "%s%s", a, b);
-    return n >= 0 && n < PATH_MAX;
-}
-
-/* In place. False, and nothing done, if both do not fit. */
-static bool put_in_front(char text[PATH_MAX], const char *front)
-{
-    size_t n = strlen(front);
-    size_t rest = strlen(text) + 1;
-    if (n + rest > PATH_MAX) {
-        return false;
-    }
-    memmove(text + n, text, rest);
-    memcpy(text, front, n);
-    return true;
-}
-
-static void step_up(struct walk *walk)
-{
-    char *slash = strrchr(walk->done, '/');
-    if (slash != NULL) {
-        *slash = '\0';
-    }
-}
-
-/* What is left to walk is nothing or has a slash in front. */
-static int follow(struct walk *walk, const char *target)
-{
-    if (++walk->links > LINKS_MAX) {
-        return ELOOP;
-    }
-    if (*target == '/') {
-        walk->done[0] = '\0';
-    }
-    return put_in_front(walk->todo, target) ? 0 : ENAMETOOLONG;
-}
-
-/* One component whose name is neither empty nor a dot or two. */
-static int step_into(struct walk *walk, const char *name, bool last)
-{
-    char host[PATH_MAX];
-    char target[PATH_MAX];
-    struct stat st;
-    size_t before = strlen(walk->done);
-    int n = snprintf(walk->done + before, PATH_MAX - before, "/%s", name);
-    if (n < 0 || (size_t)n >= PATH_MAX - before || !join(host, walk->files->root, walk->done)) {
-        return ENAMETOOLONG;
-    }
-    if (lstat(host, &st) != 0) {
-        return errno;
-    }
-    if (S_ISLNK(st.st_mode)) {
-        ssize_t length = readlink(host, target, sizeof target - 1);
-        if (length < 0) {
-            return errno;
-        }
-        target[length] = '\0';
-        walk->done[before] = '\0';
-        return follow(walk, target);
-    }
-    return last || S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
-}
+enum { CHUNK = 4096 };
 
 int doctor_resolve(const struct doctor_files *files, const char *path, char ret[PATH_MAX])
 {
-    struct walk walk = {.files = files, .done = ret};
-    ret[0] = '\0';
-    if (*path != '/') {
-        return ENOENT;
-    }
-    if (!join(walk.todo, path, "")) {
-        return ENAMETOOLONG;
-    }
-    while (walk.todo[0] != '\0') {
-        char name[NAME_MAX + 1];
-        size_t skip = strspn(walk.todo, "/");
-        size_t n = strcspn(walk.todo + skip, "/");
-        bool last = walk.todo[skip + n] == '\0';
-        if (n > NAME_MAX) {
-            return ENAMETOOLONG;
-        }
-        memcpy(name, walk.todo + skip, n);
-        name[n] = '\0';
-        memmove(walk.todo, walk.todo + skip + n, strlen(walk.todo + skip + n) + 1);
-        int error = 0;
-        if (strcmp(name, "..") == 0) {
-            step_up(&walk);
-        } else if (n > 0 && strcmp(name, ".") != 0) {
-            error = step_into(&walk, name, last);
-        }
-        if (error != 0) {
-            return error;
-        }
-    }
-    if (ret[0] == '\0') {
-        memcpy(ret, "/", sizeof "/");
-    }
-    return 0;
+    return path_walk(files->root, path, NULL, NULL, ret);
 }
 
 int doctor_locate(const struct doctor_files *files, const char *path, char ret[PATH_MAX])
 {
     int error = doctor_resolve(files, path, ret);
-    return error != 0 || put_in_front(ret, files->root) ? error : ENAMETOOLONG;
+    return error != 0 || path_put_in_front(ret, files->root) ? error : ENAMETOOLONG;
 }
 
 int doctor_stat(const struct doctor_files *files, const char *path, struct stat *ret)
@@ -215,7 +108,6 @@ int doctor_read(const struct doctor_files *files, const char *path, struct buf *
 
 const char *doctor_link(const struct doctor_files *files, const char *path, struct arena *arena)
 {
-    char host[PATH_MAX];
     char target[PATH_MAX];
     /* The directory by its own links, the last name as it is. */
     const char *slash = strrchr(path, '/');
@@ -224,10 +116,10 @@ const char *doctor_link(const struct doctor_files *files, const char *path, stru
     }
     char *directory = arena_copy(arena, slice_of(path, (size_t)(slash - path) + 1));
     char parent[PATH_MAX];
-    if (doctor_locate(files, directory, parent) != 0 || !join(host, parent, slash)) {
+    if (doctor_locate(files, directory, parent) != 0) {
         return "";
     }
-    ssize_t n = readlink(host, target, sizeof target);
+    ssize_t n = readlink(arena_format(arena, "%s%s", parent, slash), target, sizeof target);
     return n < 0 ? "" : arena_copy(arena, slice_of(target, (size_t)n));
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store/held_path.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,11 +9,7 @@
 #include <unistd.h>
 
 #include "base/shell_word.h"
-
-enum {
-    LINKS_MAX = 40, /* as Linux follows */
-    LONGEST = 2048, /* bytes with the NUL; a longer path is not held: this runs in other programs */
-};
+#include "store/path_walk.h"
 
 static uid_t trusted = 0;
 
@@ -39,95 +36,27 @@ static bool holds(const struct stat *directory, const struct stat *entry)
            (!others_write(directory) || (sticky && is_trusted(entry->st_uid)));
 }
 
-/* A walk along a path: done is without links, todo is still to be walked. */
-struct walk {
-    char done[LONGEST]; /* "" or "/a/b" */
-    char todo[LONGEST];
-    int links;
-};
-
-static bool fits(int n)
+/* Ends the walk at an entry whose directory lets others put something else in its place. */
+static int look_at(void *ctx, const char *path, const struct stat *entry)
 {
-    return n >= 0 && n < LONGEST;
-}
-
-static bool follow(struct walk *walk, const char *link)
-{
-    char target[LONGEST];
-    char rest[LONGEST];
-    ssize_t n = readlink(link, target, sizeof target - 1);
-
-    if (n <= 0 || ++walk->links > LINKS_MAX) {
-        return false;
-    }
-    target[n] = '\0';
-    if (target[0] == '/') {
-        walk->done[0] = '\0';
-    }
-    memcpy(rest, walk->todo, sizeof rest);
-    return fits(snprintf(walk->todo, LONGEST, "%s/%s", target, rest));
-}
-
-/* One name below done that is neither empty nor a dot or two; false: not held. */
-static bool step_into(struct walk *walk, const char *name)
-{
-    char path[LONGEST];
+    char above[PATH_MAX];
     struct stat directory;
-    struct stat entry;
+    size_t n = (size_t)(strrchr(path, '/') - path);
 
-    if (!fits(snprintf(path, LONGEST, "%s/%s", walk->done, name)) ||
-        lstat(walk->done[0] == '\0' ? "/" : walk->done, &directory) != 0 ||
-        lstat(path, &entry) != 0 || !holds(&directory, &entry)) {
-        return false;
-    }
-    if (S_ISLNK(entry.st_mode)) {
-        return follow(walk, path);
-    }
-    memcpy(walk->done, path, sizeof path);
-    return true;
-}
-
-static void step_up(struct walk *walk)
-{
-    char *slash = strrchr(walk->done, '/');
-
-    if (slash != NULL) {
-        *slash = '\0';
-    }
-}
-
-static bool start(struct walk *walk, const char *path)
-{
-    char here[LONGEST] = "";
-
-    walk->done[0] = '\0';
-    walk->links = 0;
-    return (*path == '/' || getcwd(here, sizeof here) != NULL) &&
-           fits(snprintf(walk->todo, LONGEST, "%s/%s", here, path));
+    (void)ctx;
+    memcpy(above, path, n);
+    above[n] = '\0';
+    return lstat(n == 0 ? "/" : above, &directory) == 0 && holds(&directory, entry) ? 0 : EACCES;
 }
 
 bool path_is_held(const char *path)
 {
-    struct walk walk;
-    bool held = start(&walk, path);
+    char whole[PATH_MAX];
+    char here[PATH_MAX] = "";
 
-    while (held && walk.todo[0] != '\0') {
-        char name[NAME_MAX + 1];
-        size_t skip = strspn(walk.todo, "/");
-        size_t n = strcspn(walk.todo + skip, "/");
-        if (n > NAME_MAX) {
-            return false;
-        }
-        memcpy(name, walk.todo + skip, n);
-        name[n] = '\0';
-        memmove(walk.todo, walk.todo + skip + n, strlen(walk.todo + skip + n) + 1);
-        if (strcmp(name, "..") == 0) {
-            step_up(&walk);
-        } else if (n > 0 && strcmp(name, ".") != 0) {
-            held = step_into(&walk, name);
-        }
-    }
-    return held;
+    return (*path == '/' || getcwd(here, sizeof here) != NULL) &&
+           (size_t)snprintf(whole, sizeof whole, "%s/%s", here, path) < sizeof whole &&
+           path_walk("", whole, look_at, NULL, here) == 0;
 }
 
 const char *path_remedy(const char *command, const char *path, char ret[PATH_REMEDY_SIZE])
