@@ -132,12 +132,6 @@ static enum auth_status put(void *ctx, const struct record *record)
     return AUTH_OK;
 }
 
-static void note_unreadable(void *ctx, const struct store_unreadable *what)
-{
-    struct exporting *exporting = ctx;
-    unreadable_note(&exporting->unreadable, what);
-}
-
 static enum auth_status put_one(struct exporting *exporting, struct store *store,
                                 const struct identity *who, struct detail *detail)
 {
@@ -202,7 +196,8 @@ static enum auth_status write_accounts(struct exporting *exporting, struct store
         if (exporting->format->begin != NULL) {
             exporting->format->begin(export);
         }
-        const struct store_visitor visitor = {put, note_unreadable, exporting};
+        const struct store_visitor visitor = {put, exporting, unreadable_note,
+                                              &exporting->unreadable};
         status = request->user != NULL ? put_one(exporting, store, who, &detail)
                                        : store_each(store, request->realm, &visitor, &detail);
     }

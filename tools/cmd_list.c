@@ -70,12 +70,6 @@ static enum auth_status collect(void *ctx, const struct record *record)
     return AUTH_OK;
 }
 
-static void note_unreadable(void *ctx, const struct store_unreadable *what)
-{
-    struct list *list = ctx;
-    unreadable_note(&list->unreadable, what);
-}
-
 static void list_release(struct list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
@@ -232,7 +226,7 @@ static enum auth_status collect_all(struct store *store, const char *realm, stru
         list->total = realm == NULL ? info.accounts : 0;
         progress_init(&list->progress, "accounts read");
         list->unreadable.progress = &list->progress;
-        const struct store_visitor visitor = {collect, note_unreadable, list};
+        const struct store_visitor visitor = {collect, list, unreadable_note, &list->unreadable};
         status = store_each(store, realm, &visitor, detail);
         progress_clear(&list->progress);
     }

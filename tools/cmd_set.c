@@ -77,7 +77,6 @@ struct members {
     struct identity *who;
     size_t n;
     size_t capacity;
-    struct unreadable *unreadable;
 };
 
 static enum auth_status collect(void *ctx, const struct record *record)
@@ -95,12 +94,6 @@ static enum auth_status collect(void *ctx, const struct record *record)
     }
     members->who[members->n++] = record->who;
     return AUTH_OK;
-}
-
-static void note_unreadable(void *ctx, const struct store_unreadable *what)
-{
-    struct members *members = ctx;
-    unreadable_note(members->unreadable, what);
 }
 
 static enum store_edit apply(void *ctx, bool exists, struct record *record)
@@ -158,10 +151,10 @@ static enum auth_status change_realm(const struct tool *tool, struct store *stor
                                      const char *realm, const struct setting *setting,
                                      struct counts *counts)
 {
-    struct members members = {.unreadable = &counts->unreadable};
+    struct members members = {.who = NULL};
     struct detail detail = {.text = ""};
     struct progress progress;
-    const struct store_visitor visitor = {collect, note_unreadable, &members};
+    const struct store_visitor visitor = {collect, &members, unreadable_note, &counts->unreadable};
     enum auth_status status = store_each(store, realm, &visitor, &detail);
     if (status != AUTH_OK) {
         tool_report_store(tool, status, &detail);

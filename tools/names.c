@@ -196,7 +196,7 @@ enum auth_status names_report_account(const struct tool *tool, struct store *sto
     }
     struct namesakes namesakes = {.user = who->user};
     buf_init(&namesakes.text, NAMESAKES_SHOWN * (PREPARED_MAX + 2));
-    const struct store_visitor visitor = {note_namesake, pass_over, &namesakes};
+    const struct store_visitor visitor = {note_namesake, &namesakes, pass_over, NULL};
     if (store_each(store, NULL, &visitor, NULL) != AUTH_OK || namesakes.n == 0) {
         tool_say(tool,
                  "%s@%s: no such user (the realm is this host's name; USER@REALM names another)",

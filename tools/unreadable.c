@@ -8,8 +8,9 @@ enum {
     PLACE_MAX = 256,
 };
 
-void unreadable_note(struct unreadable *unreadable, const struct store_unreadable *what)
+void unreadable_note(void *ctx, const struct store_unreadable *what)
 {
+    struct unreadable *unreadable = ctx;
     const char *why = what->status == AUTH_STORE_FOREIGN ? "was written by a later version"
                                                          : "is damaged: its seal does not open";
     unreadable->n++;

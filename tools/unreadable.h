@@ -17,8 +17,11 @@ struct unreadable {
     uint64_t n;
 };
 
-/* For a store_visitor's unreadable(). Names the record by its account or its place in the store. */
-void unreadable_note(struct unreadable *unreadable, const struct store_unreadable *what);
+/*
+ * A store_visitor's unreadable(), with a struct unreadable. Names the record by its account or its
+ * place in the store.
+ */
+void unreadable_note(void *ctx, const struct store_unreadable *what);
 
 /*
  * The end of a walk that got `status` and read `read` accounts. AUTH_STORE_DAMAGED if it went well

@@ -211,7 +211,7 @@ static enum auth_status walk_past(struct walk *walk, struct slice key, struct sl
                           kv_path(walk->store->kv));
     }
     what.have_who = store_salvage_name(walk->view.key, key, value, &what.who);
-    visitor->unreadable(visitor->ctx, &what);
+    visitor->unreadable(visitor->unreadable_ctx, &what);
     return AUTH_OK;
 }
 

@@ -172,9 +172,10 @@ struct store_unreadable {
 struct store_visitor {
     /* A status other than AUTH_OK ends the walk and is returned. */
     enum auth_status (*visit)(void *ctx, const struct record *record);
+    void *ctx;
     /* Then the walk goes on; NULL: it ends with the record's status. */
     void (*unreadable)(void *ctx, const struct store_unreadable *what);
-    void *ctx;
+    void *unreadable_ctx;
 };
 
 /*

@@ -92,7 +92,7 @@ static void walked_unreadable(void *ctx, const struct store_unreadable *what)
 static struct walked walk(struct fixture *f, const char *realm)
 {
     struct walked walked = {0};
-    const struct store_visitor visitor = {walked_read, walked_unreadable, &walked};
+    const struct store_visitor visitor = {walked_read, &walked, walked_unreadable, &walked};
     struct store *store = fixture_open(f, false);
 
     assert_status(f, store_each(store, realm, &visitor, &f->detail), AUTH_OK);
