@@ -78,10 +78,19 @@ struct request {
     const char *output;
 };
 
-/* What the process that writes leaves for the one that gives the file its name. */
+/*
+ * What came of a run, and what could not be said in the format, for the note at the end. The
+ * process that writes leaves it for the one that gives the file its name.
+ */
 struct outcome {
-    bool whole; /* all is written but what is counted as refused or as unreadable */
-    uint64_t accounts, withheld, expiring, bare, legacy, refused, damaged;
+    bool whole; /* all is written but what is counted as refused or as damaged */
+    uint64_t accounts;
+    uint64_t withheld; /* disabled or expired: written without verifiers */
+    uint64_t bare;     /* nothing this format could carry: written without verifiers */
+    uint64_t expiring; /* the date of expiry is lost */
+    uint64_t legacy;   /* accounts whose legacy verifiers stayed behind */
+    uint64_t refused;
+    uint64_t damaged;
 };
 
 /* One run, as store_each() hands accounts to it. */
@@ -90,7 +99,7 @@ struct exporting {
     const struct export_format *format;
     struct progress progress;
     uint64_t total; /* accounts of the store */
-    uint64_t refused;
+    struct outcome *outcome;
     struct unreadable unreadable;
 };
 
@@ -98,6 +107,7 @@ static enum auth_status put(void *ctx, const struct record *record)
 {
     struct exporting *exporting = ctx;
     struct export *export = &exporting->export;
+    struct outcome *outcome = exporting->outcome;
     struct detail why = {.text = ""};
     unsigned held = verifier_kinds(&record->verifiers);
     unsigned kinds = held & export->kinds;
@@ -107,13 +117,13 @@ static enum auth_status put(void *ctx, const struct record *record)
     }
     if (!exporting->format->carries_state) {
         bool usable = record_verdict(record, export->now) == AUTH_OK;
-        export->withheld += !usable && kinds != 0;
-        export->expiring += usable && kinds != 0 && record->expires != 0;
+        outcome->withheld += !usable && kinds != 0;
+        outcome->expiring += usable && kinds != 0 && record->expires != 0;
         kinds = usable ? kinds : 0;
     }
     enum auth_status status = exporting->format->put(export, record, kinds, &why);
     if (status == AUTH_BAD_NAME) {
-        exporting->refused++;
+        outcome->refused++;
         progress_clear(&exporting->progress);
         tool_report(export->tool, status, &why, "%s@%s", record->who.user, record->who.realm);
         return AUTH_OK;
@@ -121,14 +131,15 @@ static enum auth_status put(void *ctx, const struct record *record)
     if (status != AUTH_OK) {
         return status;
     }
-    export->accounts++;
-    export->bare += export->kinds != 0 && (held & export->kinds) == 0;
-    export->legacy += export->kinds != 0 && (held & ~export->kinds & VERIFIER_LEGACY) != 0;
+    outcome->accounts++;
+    outcome->bare += export->kinds != 0 && (held & export->kinds) == 0;
+    outcome->legacy += export->kinds != 0 && (held & ~export->kinds & VERIFIER_LEGACY) != 0;
     if (ferror(export->out) != 0) {
         return AUTH_UNAVAILABLE;
     }
-    progress_show(&exporting->progress, export->accounts,
-                  exporting->total == 0 ? -1 : (double)export->accounts / (double)exporting->total);
+    progress_show(&exporting->progress, outcome->accounts,
+                  exporting->total == 0 ? -1
+                                        : (double)outcome->accounts / (double)exporting->total);
     return AUTH_OK;
 }
 
@@ -157,22 +168,29 @@ static enum auth_status print_json(const struct tool *tool, const struct outcome
                   (json_int_t)outcome->damaged));
 }
 
+/* Accounts that were come by. */
+static uint64_t met(const struct exporting *exporting)
+{
+    return exporting->outcome->accounts + exporting->outcome->refused + exporting->unreadable.n;
+}
+
 /* What a reader of the file would not see. */
 static void say_what_is_lost(const struct exporting *exporting)
 {
     const struct export *export = &exporting->export;
-    const uint64_t all = export->accounts + exporting->refused + exporting->unreadable.n;
+    const struct outcome *outcome = exporting->outcome;
+    const uint64_t all = met(exporting);
     const struct {
         uint64_t n;
         const char *what;
     } notes[] = {
-        {export->withheld, "disabled or expired, and written without verifiers"},
-        {export->expiring, "going to expire, which this format cannot say"},
-        {export->bare, "without a verifier that may go into this file"},
-        {export->legacy, "with legacy verifiers that were left out"},
-        {exporting->refused, "refused"},
+        {outcome->withheld, "disabled or expired, and written without verifiers"},
+        {outcome->expiring, "going to expire, which this format cannot say"},
+        {outcome->bare, "without a verifier that may go into this file"},
+        {outcome->legacy, "with legacy verifiers that were left out"},
+        {outcome->refused, "refused"},
     };
-    if (export->kinds == 0 && export->accounts != 0 && !exporting->format->carries_state) {
+    if (export->kinds == 0 && outcome->accounts != 0 && !exporting->format->carries_state) {
         tool_say(export->tool, "note: without --with-secrets nobody can log in with this file");
     }
     for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++) {
@@ -221,8 +239,7 @@ static enum auth_status write_accounts(struct exporting *exporting, struct store
                    ? names_report_account(export->tool, store, status, &detail, who)
                    : tool_report_store(export->tool, status, &detail);
     }
-    if (request->realm != NULL &&
-        export->accounts + exporting->refused + exporting->unreadable.n == 0) {
+    if (request->realm != NULL && met(exporting) == 0) {
         tool_say(export->tool, "%s: no account in this realm", request->realm);
         return AUTH_UNKNOWN_USER;
     }
@@ -287,22 +304,6 @@ static enum auth_status finish_output(const struct task *task, FILE *out, enum a
     return status;
 }
 
-static void leave_outcome(const struct exporting *exporting, bool whole, struct outcome *ret)
-{
-    const struct export *export = &exporting->export;
-
-    *ret = (struct outcome){
-        .whole = whole,
-        .accounts = export->accounts,
-        .withheld = export->withheld,
-        .expiring = export->expiring,
-        .bare = export->bare,
-        .legacy = export->legacy,
-        .refused = exporting->refused,
-        .damaged = exporting->unreadable.n,
-    };
-}
-
 /* In a process that damaged pages may end, and that becomes the owner of the store. */
 static int write_export(void *ctx)
 {
@@ -311,8 +312,10 @@ static int write_export(void *ctx)
     const struct tool *tool = task->tool;
     const struct request *request = task->request;
     struct store *store = NULL;
+    struct outcome *outcome = task->outcome;
     struct exporting exporting = {
         .format = request->format,
+        .outcome = outcome,
         .unreadable = {.tool = tool, .progress = &exporting.progress},
         .export = {.tool = tool,
                    .out = request->output == NULL ? stdout : fdopen(task->fd, "w"),
@@ -333,11 +336,11 @@ static int write_export(void *ctx)
     }
     status = finish_output(task, exporting.export.out, status);
     crypto_wipe(buffer, sizeof buffer);
-    bool whole = status == AUTH_OK;
-    status = unreadable_end(&exporting.unreadable, status,
-                            exporting.export.accounts + exporting.refused, "not exported");
-    leave_outcome(&exporting, whole, task->outcome);
-    return tool_exit_code(status == AUTH_OK && exporting.refused != 0 ? AUTH_BAD_NAME : status);
+    outcome->whole = status == AUTH_OK;
+    outcome->damaged = exporting.unreadable.n;
+    status = unreadable_end(&exporting.unreadable, status, outcome->accounts + outcome->refused,
+                            "not exported");
+    return tool_exit_code(status == AUTH_OK && outcome->refused != 0 ? AUTH_BAD_NAME : status);
 }
 
 /* The name is given by whoever started this: root's directory may be closed to the store's owner.

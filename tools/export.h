@@ -23,13 +23,6 @@ struct export
     const char *base; /* LDIF: the entry all accounts go under */
     unsigned kinds;   /* verifiers that may leave the store; 0 without --with-secrets */
     int64_t now;      /* seconds since 1970 */
-
-    /* What could not be said in the format, for the note at the end. */
-    uint64_t accounts;
-    uint64_t withheld; /* disabled or expired: written without verifiers */
-    uint64_t bare;     /* nothing this format could carry: written without verifiers */
-    uint64_t expiring; /* the date of expiry is lost */
-    uint64_t legacy;   /* accounts whose legacy verifiers stayed behind */
 };
 
 struct export_format {

@@ -10,16 +10,41 @@ static void note(int number)
     interrupt_signal = number;
 }
 
-/* No SA_RESTART: a read() that waits has to come back. What was ignored (nohup) stays ignored. */
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+enum { SIGNALS = sizeof signals / sizeof signals[0] };
+
+bool interrupt_is(int number)
+{
+    size_t i = 0;
+
+    while (i < SIGNALS && signals[i] != number) {
+        i++;
+    }
+    return i < SIGNALS;
+}
+
+void interrupt_add(sigset_t *set)
+{
+    struct sigaction action;
+
+    for (size_t i = 0; i < SIGNALS; i++) {
+        if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) {
+            sigaddset(set, signals[i]);
+        }
+    }
+}
+
+/* No SA_RESTART: a read() that waits has to come back. */
 void interrupt_catch(void)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = note};
+    sigset_t wanted;
+
     sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
-        struct sigaction before;
-        sigaction(signals[i], NULL, &before);
-        if (before.sa_handler != SIG_IGN) {
+    sigemptyset(&wanted);
+    interrupt_add(&wanted);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        if (sigismember(&wanted, signals[i]) == 1) {
             sigaction(signals[i], &action, NULL);
         }
     }

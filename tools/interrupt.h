@@ -4,6 +4,13 @@
 #define SASL_LMDB_INTERRUPT_H
 
 #include <signal.h>
+#include <stdbool.h>
+
+/* Whether it is one of these. */
+bool interrupt_is(int number);
+
+/* Adds those of them to a set that are not ignored: what was (nohup) stays so. */
+void interrupt_add(sigset_t *set);
 
 /* The signal that came, or 0. */
 extern volatile sig_atomic_t interrupt_signal;

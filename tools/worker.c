@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "interrupt.h"
+
 enum { POLL_MILLISECONDS = 20, NANOSECONDS = 1000000 };
 
 void *worker_shared(size_t n)
@@ -75,27 +77,6 @@ struct worker_end worker_wait(pid_t pid, int milliseconds)
     return end;
 }
 
-/* What somebody sends to end a verb. */
-static bool is_interrupt(int number)
-{
-    return number == SIGINT || number == SIGTERM || number == SIGHUP;
-}
-
-/* These, unless they are ignored, and the end of a child. */
-static void fill_awaited(sigset_t *ret)
-{
-    static const int interrupts[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action;
-
-    sigemptyset(ret);
-    sigaddset(ret, SIGCHLD);
-    for (size_t i = 0; i < sizeof interrupts / sizeof interrupts[0]; i++) {
-        if (sigaction(interrupts[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) {
-            sigaddset(ret, interrupts[i]);
-        }
-    }
-}
-
 struct guarded {
     const struct tool *tool;
     int (*run)(void *ctx);
@@ -120,13 +101,13 @@ static struct worker_end await(pid_t pid, const sigset_t *awaited)
     while (end.running) {
         int number = sigwaitinfo(awaited, NULL);
 
-        if (is_interrupt(number)) {
+        if (interrupt_is(number)) {
             (void)kill(pid, number);
         }
         end = look(pid, WNOHANG);
     }
     /* What a terminal sent to both. */
-    while (is_interrupt(end.signal) && sigtimedwait(awaited, NULL, &at_once) > 0) {
+    while (interrupt_is(end.signal) && sigtimedwait(awaited, NULL, &at_once) > 0) {
     }
     return end;
 }
@@ -138,7 +119,9 @@ int worker_run(const struct tool *tool, int (*run)(void *ctx), void *ctx)
     sigset_t awaited;
     pid_t pid = -1;
 
-    fill_awaited(&awaited);
+    sigemptyset(&awaited);
+    sigaddset(&awaited, SIGCHLD);
+    interrupt_add(&awaited);
     pthread_sigmask(SIG_BLOCK, &awaited, &guarded.mask);
     if (worker_start(tool, run_guarded, &guarded, &pid)) {
         end = await(pid, &awaited);
@@ -149,7 +132,7 @@ int worker_run(const struct tool *tool, int (*run)(void *ctx), void *ctx)
     }
     if (end.signal == SIGPIPE) {
         (void)raise(SIGPIPE); /* nobody reads on: no more is said about that than always */
-    } else if (is_interrupt(end.signal)) {
+    } else if (interrupt_is(end.signal)) {
         tool_say(tool, "interrupted by signal %d", end.signal);
     } else {
         tool_say(tool,
