@@ -63,6 +63,16 @@ const char *arena_number(struct arena *arena, uint64_t number)
     return arena_format(arena, "%" PRIu64, number);
 }
 
+const char *arena_mode(struct arena *arena, mode_t mode)
+{
+    return arena_format(arena, "%04o", (unsigned)(mode & 07777));
+}
+
+const char *arena_join(struct arena *arena, const char *list, const char *between, const char *one)
+{
+    return arena_format(arena, "%s%s%s", list, *list == '\0' ? "" : between, one);
+}
+
 void arena_release(struct arena *arena)
 {
     while (arena->pieces != NULL) {

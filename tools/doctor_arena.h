@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/slice.h"
 
@@ -32,6 +33,12 @@ const char *arena_format(struct arena *arena, const char *format, ...)
 
 /* The number in decimal. */
 const char *arena_number(struct arena *arena, uint64_t number);
+
+/* A file's permission bits as chmod(1) takes them, four digits. */
+const char *arena_mode(struct arena *arena, mode_t mode);
+
+/* A list with one more behind it; `between` comes only where the list was not "". */
+const char *arena_join(struct arena *arena, const char *list, const char *between, const char *one);
 
 /* Wipes and frees everything. */
 void arena_release(struct arena *arena);

@@ -245,8 +245,7 @@ static const char *unseen_mechanisms(struct doctor *d)
         while (settings_word(&rest, " ", &word)) {
             const char *name = arena_copy(&d->arena, word);
             if (!settings_list_has(seen, name) && !settings_list_has(unseen, name)) {
-                unseen =
-                    arena_format(&d->arena, "%s%s%s", unseen, *unseen == '\0' ? "" : " ", name);
+                unseen = arena_join(&d->arena, unseen, " ", name);
             }
         }
     }

@@ -37,7 +37,7 @@ static void check_auxprop_list(struct doctor *d, const struct application *a, co
         bool ours = strcmp(name, "lmdb") == 0;
         lmdb = lmdb || ours;
         if (!ours) {
-            others = arena_format(&d->arena, "%s%s%s", others, *others == '\0' ? "" : " ", name);
+            others = arena_join(&d->arena, others, " ", name);
         }
         if (!doctor_has_plugin_directory(d, a)) {
             continue;

@@ -104,8 +104,7 @@ struct left_out {
 
 static void leave_out(struct doctor *d, struct left_out *out, const struct realm_count *realm)
 {
-    out->realms = arena_format(&d->arena, "%s%s%s", out->realms, *out->realms == '\0' ? "" : " ",
-                               realm->realm);
+    out->realms = arena_join(&d->arena, out->realms, " ", realm->realm);
     out->accounts += realm->accounts;
 }
 

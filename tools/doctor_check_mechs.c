@@ -19,13 +19,10 @@ static void check_rights(struct doctor *d, const struct application *a, const ch
         doctor_stat(&d->files, "/", &root) != 0) {
         return;
     }
-    bool group = (st.st_mode & S_IWGRP) != 0 && st.st_gid != 0 && st.st_gid != root.st_gid;
-    bool owner = st.st_uid != 0 && st.st_uid != root.st_uid;
-    if (owner || group || (st.st_mode & S_IWOTH) != 0) {
+    if (!doctor_is_root_s(&st, &root) || doctor_open_bits(&st, &root) != 0) {
         const char *mend =
             doctor_command(&d->arena, "chown -h root: %1 && chmod go-w %1", whole, NULL);
-        doctor_say(d, DOCTOR_PLUGIN_WRITABLE, path,
-                   arena_format(&d->arena, "%04o", (unsigned)(st.st_mode & 07777)),
+        doctor_say(d, DOCTOR_PLUGIN_WRITABLE, path, arena_mode(&d->arena, st.st_mode),
                    user_name(&d->files, &d->arena, st.st_uid), a->label,
                    doctor_for_held(d, path, mend), NULL);
     }
@@ -337,7 +334,7 @@ static const char *sound_list(struct doctor *d, const struct application *a, con
         if (strcasecmp(plain, "NTLM") != 0 && !lacks_keytab(d, plain) && !is_for_nobody(a, plain) &&
             !is_in_no_realm_here(a, plain) && (meant != NULL || !is_nobody_s(a, plain)) &&
             !settings_list_has(kept, name)) {
-            kept = arena_format(&d->arena, "%s%s%s", kept, *kept == '\0' ? "" : " ", name);
+            kept = arena_join(&d->arena, kept, " ", name);
         }
     }
     return *kept == '\0' ? "" : doctor_sasl_set(d, a, "mech_list", kept);
@@ -354,8 +351,7 @@ static void check_verifiers(struct doctor *d, const struct application *a, const
         const char *mechanism = arena_copy(&d->arena, word);
         uint64_t without = accounts_without(a, mechanism);
         if (is_for_nobody(a, mechanism)) {
-            nobody =
-                arena_format(&d->arena, "%s%s%s", nobody, *nobody == '\0' ? "" : ", ", mechanism);
+            nobody = arena_join(&d->arena, nobody, ", ", mechanism);
         } else if (without > 0) {
             some = arena_format(&d->arena, "%s%s%s (%s)", some, *some == '\0' ? "" : ", ",
                                 mechanism, arena_number(&d->arena, without));

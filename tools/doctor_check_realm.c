@@ -19,8 +19,7 @@ static const char *some_realms(struct doctor *d, const struct store_counts *coun
     enum { SHOWN = 3 };
     const char *list = "";
     for (unsigned i = 0; i < counts->realms.n && i < SHOWN; i++) {
-        list = arena_format(&d->arena, "%s%s%s", list, i == 0 ? "" : ", ",
-                            counts->realms.row[i].realm);
+        list = arena_join(&d->arena, list, ", ", counts->realms.row[i].realm);
     }
     return counts->realms.n > SHOWN ? arena_format(&d->arena, "%s, ...", list) : list;
 }

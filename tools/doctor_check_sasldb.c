@@ -105,8 +105,8 @@ static bool check_reachable(struct doctor *d, const struct application *a, const
         !person_may(&d->files, &d->arena, &a->user, inside, WANT_READ, &barrier) &&
         doctor_stat(&d->files, barrier, &st) == 0) {
         doctor_say(d, DOCTOR_SASLDB_DENIED, a->label, a->user.name, inside, barrier,
-                   arena_format(&d->arena, "%04o", (unsigned)(st.st_mode & 07777)),
-                   doctor_opening(d, a, barrier, &st, WANT_READ), NULL);
+                   arena_mode(&d->arena, st.st_mode), doctor_opening(d, a, barrier, &st, WANT_READ),
+                   NULL);
     }
     return true;
 }

@@ -81,7 +81,7 @@ static const char *never_offered(struct doctor *d, const struct way *clear, cons
         bool kept = (clear->open && is_kept(name, clear->options)) ||
                     (tls->open && is_kept(name, tls->options));
         if (!kept && strcasecmp(name, "ANONYMOUS") != 0) {
-            never = arena_format(&d->arena, "%s%s%s", never, *never == '\0' ? "" : ", ", name);
+            never = arena_join(&d->arena, never, ", ", name);
         }
     }
     return never;

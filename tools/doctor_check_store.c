@@ -18,11 +18,6 @@ static const char *lock_of(struct doctor *d, const char *path)
     return arena_format(&d->arena, "%s-lock", path);
 }
 
-static const char *mode_text(struct doctor *d, const struct stat *st)
-{
-    return arena_format(&d->arena, "%04o", (unsigned)(st->st_mode & 07777));
-}
-
 /* What the key file may be: the store's group can read it where it can read the store. */
 struct key_rights {
     const char *owner;
@@ -64,7 +59,7 @@ static void tell_exposed(struct doctor *d, const char *path, const char *key_pat
     struct key_rights rights = rights_for_key(d, path);
     struct stat key;
     if (doctor_stat(&d->files, key_path, &key) == 0) {
-        doctor_say(d, DOCTOR_KEY_EXPOSED, key_path, mode_text(d, &key),
+        doctor_say(d, DOCTOR_KEY_EXPOSED, key_path, arena_mode(&d->arena, key.st_mode),
                    user_name(&d->files, &d->arena, key.st_uid),
                    group_name(&d->files, &d->arena, key.st_gid), path,
                    doctor_for_held(d, key_path,
@@ -136,8 +131,7 @@ static bool is_there(const void *files, const char *path)
 static const char *begin_anew(struct doctor *d, const char *path, const char *key_path)
 {
     const char *moves = aside_moves(&d->arena, path, is_there, &d->files);
-    return arena_format(&d->arena, "%s%s%s", moves, *moves == '\0' ? "" : " && ",
-                        doctor_init(d, path, key_path));
+    return arena_join(&d->arena, moves, " && ", doctor_init(d, path, key_path));
 }
 
 /*
@@ -207,14 +201,14 @@ static bool tell_denied(struct doctor *d, const char *path, const char *key_path
     const char *of = user_name(&d->files, &d->arena, st.st_uid);
     const char *group = group_name(&d->files, &d->arena, st.st_gid);
     if (key_stops) {
-        doctor_say(d, DOCTOR_KEY_DENIED, key_path, owner.name, path, barrier, mode_text(d, &st), of,
-                   group, opening, NULL);
+        doctor_say(d, DOCTOR_KEY_DENIED, key_path, owner.name, path, barrier,
+                   arena_mode(&d->arena, st.st_mode), of, group, opening, NULL);
     } else {
         doctor_say(d, DOCTOR_STORE_BAD, path,
                    arena_format(&d->arena,
                                 "%s stands in the way of user %s, whom it belongs to (mode %s, "
                                 "owner %s, group %s)",
-                                barrier, owner.name, mode_text(d, &st), of, group),
+                                barrier, owner.name, arena_mode(&d->arena, st.st_mode), of, group),
                    opening, NULL);
     }
     return true;
@@ -517,7 +511,7 @@ static bool check_file(struct doctor *d, const struct application *a, enum docto
         doctor_stat(&d->files, barrier, &st) != 0) {
         return true;
     }
-    doctor_say(d, id, a->label, a->user.name, path, barrier, mode_text(d, &st),
+    doctor_say(d, id, a->label, a->user.name, path, barrier, arena_mode(&d->arena, st.st_mode),
                doctor_opening(d, a, barrier, &st, wanted), NULL);
     return false;
 }

@@ -13,12 +13,10 @@ struct rule {
 
 static mode_t open_bits(const struct rule *rule, const struct stat *st)
 {
-    mode_t open = st->st_mode & rule->forbidden;
-    if (st->st_gid == 0 || st->st_gid == rule->root->st_gid) {
-        open &= ~(mode_t)S_IWGRP;
-    }
     /* Nobody removes what is another's from a directory like /tmp. */
-    return S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX) != 0 ? 0 : open;
+    return S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX) != 0
+               ? 0
+               : doctor_open_bits(st, rule->root) & rule->forbidden;
 }
 
 /* A directory that only its owner could enter lets servers through, once it is root's. */
@@ -38,15 +36,14 @@ static void check_one(struct doctor *d, const struct rule *rule, const char *pat
     if (doctor_stat(&d->files, path, &st) != 0) {
         return;
     }
-    bool stranger = S_ISDIR(st.st_mode) && st.st_uid != 0 && st.st_uid != rule->owner &&
-                    st.st_uid != rule->root->st_uid;
+    bool stranger =
+        S_ISDIR(st.st_mode) && st.st_uid != rule->owner && !doctor_is_root_s(&st, rule->root);
     if (!stranger && open_bits(rule, &st) == 0) {
         return;
     }
     const char *harm = S_ISDIR(st.st_mode) ? "put other files in the place of the store and its key"
                                            : "spoil it, or crash who reads it";
-    doctor_say(d, DOCTOR_STORE_WRITABLE, path,
-               arena_format(&d->arena, "%04o", (unsigned)(st.st_mode & 07777)),
+    doctor_say(d, DOCTOR_STORE_WRITABLE, path, arena_mode(&d->arena, st.st_mode),
                user_name(&d->files, &d->arena, st.st_uid),
                group_name(&d->files, &d->arena, st.st_gid), harm,
                doctor_for_held(d, path, close_to_others(d, path, &st, stranger)), NULL);

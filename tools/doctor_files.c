@@ -45,6 +45,18 @@ bool doctor_is_held(const struct doctor_files *files, const char *path)
     return doctor_locate(files, path, host) == 0 && path_is_held(host);
 }
 
+bool doctor_is_root_s(const struct stat *st, const struct stat *root)
+{
+    return st->st_uid == 0 || st->st_uid == root->st_uid;
+}
+
+mode_t doctor_open_bits(const struct stat *st, const struct stat *root)
+{
+    const bool own_group = st->st_gid == 0 || st->st_gid == root->st_gid;
+
+    return st->st_mode & (own_group ? S_IWOTH : S_IWOTH | S_IWGRP);
+}
+
 bool doctor_exists(const struct doctor_files *files, const char *path)
 {
     struct stat st;

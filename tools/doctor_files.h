@@ -44,6 +44,14 @@ int doctor_stat(const struct doctor_files *files, const char *path, struct stat 
 /* Whether nobody but root can put something else in its place: see store/held_path.h. */
 bool doctor_is_held(const struct doctor_files *files, const char *path);
 
+/*
+ * Whose files are trusted: root's, and those of whoever owns the machine's, by what doctor_stat()
+ * says of "/"; below a root that may be an ordinary user. And the bits that let others write: those
+ * of everybody, and of a group that is not theirs.
+ */
+bool doctor_is_root_s(const struct stat *st, const struct stat *root);
+mode_t doctor_open_bits(const struct stat *st, const struct stat *root);
+
 bool doctor_exists(const struct doctor_files *files, const char *path);
 bool doctor_is_directory(const struct doctor_files *files, const char *path);
 

@@ -168,7 +168,7 @@ static const char *offered_mechanisms(struct doctor *d, const struct application
     while (settings_word(&rest, " \t,", &word)) {
         const char *name = doctor_without_plus(d, word);
         if (settings_list_has(all, name) && !settings_list_has(offered, name)) {
-            offered = arena_format(&d->arena, "%s%s%s", offered, *offered == '\0' ? "" : " ", name);
+            offered = arena_join(&d->arena, offered, " ", name);
         }
     }
     return offered;
@@ -277,33 +277,34 @@ static const char *meant_by(const char *name)
     return NULL;
 }
 
-/* Where it looks for its file. Debian's slapd has directories of its own. */
-static const char *conf_path_of(struct doctor *d, const char *name)
-{
-    return strcmp(name, "slapd") == 0 && doctor_exists(&d->files, "/etc/debian_version")
-               ? "/etc/ldap/sasl2:/usr/lib/sasl2"
-               : sasl_conf_path;
-}
-
-/* Programs that are known to read the store as a user who is never root, and as whom on a Debian.
+/*
+ * Programs that are known to read the store as a user who is never root: as whom on a Debian, and
+ * where they look for their file there, if that is in directories of their own.
  */
-static void find_user(struct doctor *d, struct application *other)
+static const struct other_program {
+    const char *name;
+    const char *user;
+    const char *conf_path;
+} programs[] = {{"slapd", "openldap", "/etc/ldap/sasl2:/usr/lib/sasl2"},
+                {"exim", "Debian-exim", NULL}};
+
+/* NULL: not known. */
+static const struct other_program *find_program(const char *name)
 {
-    static const struct {
-        const char *name;
-        const char *user;
-    } known[] = {{"slapd", "openldap"}, {"exim", "Debian-exim"}};
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strcmp(other->name, known[i].name) == 0) {
-            other->user = person_find(&d->files, &d->arena, known[i].user);
-        }
+    size_t i = 0;
+    while (i < sizeof programs / sizeof programs[0] && strcmp(programs[i].name, name) != 0) {
+        i++;
     }
+    return i < sizeof programs / sizeof programs[0] ? &programs[i] : NULL;
 }
 
 /* Another program that has a NAME.conf. */
 static void gather_other(struct doctor *d, const char *name)
 {
-    const char *directories = conf_path_of(d, name);
+    const struct other_program *known = find_program(name);
+    bool own = known != NULL && known->conf_path != NULL &&
+               doctor_exists(&d->files, "/etc/debian_version");
+    const char *directories = own ? known->conf_path : sasl_conf_path;
     const char *first = NULL;
     struct slice rest = slice_str(directories);
     struct slice directory;
@@ -326,7 +327,9 @@ static void gather_other(struct doctor *d, const char *name)
             settings_take_sasl(&other->conf, &d->arena, buf_slice(&text));
         }
         if (other != NULL) {
-            find_user(d, other);
+            if (known != NULL) {
+                other->user = person_find(&d->files, &d->arena, known->user);
+            }
             doctor_complete_application(d, other);
         }
         buf_release(&text);

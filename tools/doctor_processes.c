@@ -75,7 +75,7 @@ static bool is_program_of_root(const struct doctor_files *files, struct arena *a
     /* On the machine it leads to the file itself, whatever its name means where we are. */
     bool known = files->root[0] == '\0' ? stat(path, &st) == 0 : doctor_stat(files, path, &st) == 0;
     return known && doctor_stat(files, "/", &root) == 0 && S_ISREG(st.st_mode) &&
-           (st.st_uid == 0 || st.st_uid == root.st_uid) &&
+           doctor_is_root_s(&st, &root) &&
            (st.st_mode & (S_IWGRP | S_IWOTH | S_ISUID | S_ISGID)) == 0;
 }
 

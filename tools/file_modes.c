@@ -64,8 +64,7 @@ static const char *remedy(struct arena *arena, const char *path, const struct fi
     }
     const char *command =
         doctor_command(arena, ": chown -h %1:%2 %3 && chmod %4 %3", arena_number(arena, mode->uid),
-                       arena_number(arena, mode->gid), path,
-                       arena_format(arena, "%04o", (unsigned)mode->mode), NULL);
+                       arena_number(arena, mode->gid), path, arena_mode(arena, mode->mode), NULL);
 
     return doctor_command_is_usable(command) && strlen(command) < REMEDY_MAX ? command : "";
 }
