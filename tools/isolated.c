@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/crypto.h"
+#include "deadline.h"
 #include "line_reader.h"
 #include "privilege.h"
 #include "worker.h"
@@ -59,31 +59,18 @@ bool isolated_limit(int resource, unsigned long most)
     return setrlimit((__rlimit_resource_t)resource, &limit) == 0;
 }
 
-/* An answer that comes in time. */
-struct source {
-    int fd;
-    time_t deadline; /* seconds of the monotonic clock */
-};
-
-static time_t now(void)
-{
-    struct timespec time = {0};
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec;
-}
-
-static bool read_all(const struct source *source, void *ret, size_t n)
+static bool read_all(int fd, int64_t deadline, void *ret, size_t n)
 {
     uint8_t *bytes = ret;
     while (n > 0) {
-        struct pollfd ready = {.fd = source->fd, .events = POLLIN};
-        if (now() >= source->deadline) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        if (deadline_left(deadline) == 0) {
             return false;
         }
         if (poll(&ready, 1, POLL_MILLISECONDS) <= 0) {
             continue;
         }
-        ssize_t got = read(source->fd, bytes, n);
+        ssize_t got = read(fd, bytes, n);
         if (got == 0 || (got < 0 && errno != EINTR)) {
             return false;
         }
@@ -161,9 +148,9 @@ static int run(void *ctx)
     return sent ? TOOL_DONE : TOOL_FAILED;
 }
 
-static enum auth_status no_answer(const struct source *source, struct detail *detail)
+static enum auth_status no_answer(int64_t deadline, struct detail *detail)
 {
-    return now() < source->deadline
+    return deadline_left(deadline) > 0
                ? detail_set(detail, AUTH_STORE_DAMAGED, "is damaged")
                : detail_set(detail, AUTH_STORE_DAMAGED,
                             "is damaged, or too large: it is not read within %d seconds",
@@ -173,11 +160,11 @@ static enum auth_status no_answer(const struct source *source, struct detail *de
 /* Whoever wrote this may have been taken over. */
 static enum auth_status take_answer(int fd, struct buf *ret, struct detail *detail)
 {
-    const struct source source = {fd, now() + ISOLATED_SECONDS};
+    const int64_t deadline = deadline_in(ISOLATED_SECONDS);
     struct answer answer;
-    if (!read_all(&source, &answer, sizeof answer) || (int)answer.status < AUTH_OK ||
+    if (!read_all(fd, deadline, &answer, sizeof answer) || (int)answer.status < AUTH_OK ||
         answer.status > AUTH_INTERNAL || answer.n > LINE_READER_MEMORY) {
-        return no_answer(&source, detail);
+        return no_answer(deadline, detail);
     }
     answer.detail.text[sizeof answer.detail.text - 1] = '\0';
     if (answer.status != AUTH_OK) {
@@ -189,7 +176,7 @@ static enum auth_status take_answer(int fd, struct buf *ret, struct detail *deta
     if (place == NULL) {
         return buf_status(ret);
     }
-    return read_all(&source, place, answer.n) ? AUTH_OK : no_answer(&source, detail);
+    return read_all(fd, deadline, place, answer.n) ? AUTH_OK : no_answer(deadline, detail);
 }
 
 enum auth_status isolated_run(const struct tool *tool, int fd, isolated_read *read, struct buf *ret,

@@ -2,39 +2,25 @@
 #include "probe_link.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { MILLISECONDS = 1000, NANOSECONDS_EACH = 1000000 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * MILLISECONDS + now.tv_nsec / NANOSECONDS_EACH;
-}
-
-int64_t probe_deadline(unsigned seconds)
-{
-    return now_ms() + (int64_t)seconds * MILLISECONDS;
-}
+#include "deadline.h"
 
 enum auth_status probe_wait(int fd, short events, int64_t deadline, struct detail *detail)
 {
     for (;;) {
-        int64_t left = deadline - now_ms();
-        if (left <= 0) {
+        int left = deadline_left(deadline);
+        if (left == 0) {
             return detail_set(detail, AUTH_UNAVAILABLE, "no answer in time (--timeout)");
         }
         struct pollfd watched = {.fd = fd, .events = events};
-        int ready = poll(&watched, 1, left < INT_MAX ? (int)left : INT_MAX);
+        int ready = poll(&watched, 1, left);
         if (ready > 0) {
             return AUTH_OK;
         }

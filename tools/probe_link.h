@@ -2,7 +2,7 @@
 /*
  * A TCP connection, in the clear or under TLS, on which every wait has an end.
  *
- * A deadline is a time of CLOCK_MONOTONIC in milliseconds. AUTH_UNAVAILABLE, with a detail, is what
+ * A deadline is one of deadline.h. AUTH_UNAVAILABLE, with a detail, is what
  * every failure of the network comes to; AUTH_BAD_SERVER a certificate that is not to be trusted.
  */
 #ifndef SASL_LMDB_PROBE_LINK_H
@@ -26,9 +26,6 @@ struct probe_link {
     char own[PROBE_ADDRESS_SIZE];  /* as an address literal, RFC 5321 4.1.3 */
     bool same_host;                /* the server is this machine: loopback, or its own address */
 };
-
-/* The deadline that many seconds from now. */
-int64_t probe_deadline(unsigned seconds);
 
 /* Waits until the socket can be read or written (POLLIN, POLLOUT). */
 MUST_USE enum auth_status probe_wait(int fd, short events, int64_t deadline, struct detail *detail);

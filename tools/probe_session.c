@@ -2,6 +2,7 @@
 /* Connecting: greeting, EHLO, TLS, EHLO again; what is offered when. */
 #include <string.h>
 
+#include "deadline.h"
 #include "probe.h"
 
 enum { NAMES_MAX = PROBE_MECHANISMS * (PROBE_MECHANISM_SIZE + 1), TLS_NAME_MAX = 256 };
@@ -77,7 +78,7 @@ static enum auth_status secure(struct probe *probe, struct probe_smtp *smtp, str
         return AUTH_BAD_SERVER;
     }
     probe->stage = "the TLS handshake";
-    status = probe_link_secure(&smtp->link, &probe->tls, probe_deadline(smtp->timeout), detail);
+    status = probe_link_secure(&smtp->link, &probe->tls, deadline_in(smtp->timeout), detail);
     if (status == AUTH_BAD_SERVER) {
         probe_report_problem(&probe->report, "certificate",
                              "the certificate is not to be trusted for %s: %s; nothing was sent "

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/crypto.h"
+#include "deadline.h"
 
 enum {
     CODE_DIGITS = 3,
@@ -21,7 +22,7 @@ enum auth_status probe_smtp_open(struct probe_smtp *smtp, const char *host, cons
     buf_init(&smtp->text, TEXT_MAX);
     buf_init(&smtp->lines, TEXT_MAX);
     buf_init(&smtp->shown, PROBE_LINE_MAX);
-    return probe_link_open(&smtp->link, host, port, probe_deadline(smtp->timeout), detail);
+    return probe_link_open(&smtp->link, host, port, deadline_in(smtp->timeout), detail);
 }
 
 void probe_smtp_close(struct probe_smtp *smtp)
@@ -156,7 +157,7 @@ static void report_lines(struct probe_smtp *smtp)
 
 static enum auth_status read_reply(struct probe_smtp *smtp, bool *ret_smtp, struct detail *detail)
 {
-    const int64_t deadline = probe_deadline(smtp->timeout);
+    const int64_t deadline = deadline_in(smtp->timeout);
     bool last = false;
     buf_clear(&smtp->text);
     buf_clear(&smtp->lines);
@@ -197,8 +198,7 @@ static enum auth_status send_line(struct probe_smtp *smtp, struct buf *line, str
     buf_put_str(line, "\r\n");
     enum auth_status status = buf_status(line);
     if (status == AUTH_OK) {
-        status =
-            probe_link_write(&smtp->link, buf_slice(line), probe_deadline(smtp->timeout), detail);
+        status = probe_link_write(&smtp->link, buf_slice(line), deadline_in(smtp->timeout), detail);
     }
     buf_release(line);
     return status == AUTH_OK ? probe_smtp_reply(smtp, detail) : status;
