@@ -47,27 +47,24 @@ static struct store_class class_of_policy(const struct verifier_policy *policy)
     return class;
 }
 
-/*
- * The shares among the accounts that have one hash, or, with slot EVERYBODY, among all. The
- * policy's class, behind them, has what nobody has.
- */
+/* Accounts of a class that have one hash, or, with slot EVERYBODY, all of them. */
+static uint64_t accounts_with(const struct store_class *class, size_t slot)
+{
+    return slot == EVERYBODY || class->scram[slot].iterations != 0 ? class->count : 0;
+}
+
+/* The shares among those. The policy's class, behind them, has what nobody has. */
 static void share_out(const struct store_meta *meta, size_t slot, uint64_t *ret_below)
 {
     uint64_t total = 0;
     uint64_t sum = 0;
 
-    for (int round = 0; round < 2; round++) {
-        for (unsigned i = 0; i < meta->n_classes; i++) {
-            const struct store_class *class = &meta->classes[i];
-            const bool counts = slot == EVERYBODY || class->scram[slot].iterations != 0;
-
-            if (round == 0) {
-                total += counts ? class->count : 0;
-            } else {
-                sum += counts ? class->count : 0;
-                ret_below[i] = total == 0 ? 0 : share_of(sum, total);
-            }
-        }
+    for (unsigned i = 0; i < meta->n_classes; i++) {
+        total += accounts_with(&meta->classes[i], slot);
+    }
+    for (unsigned i = 0; i < meta->n_classes; i++) {
+        sum += accounts_with(&meta->classes[i], slot);
+        ret_below[i] = total == 0 ? 0 : share_of(sum, total);
     }
     ret_below[meta->n_classes] = UINT64_C(1) << POINT_BITS;
 }
@@ -126,21 +123,11 @@ static enum auth_status make_salt(const struct decoy_plan *plan, size_t slot,
     return status;
 }
 
-/* Two numbers that the name is drawn by. */
-struct points {
-    uint32_t class;     /* which account it stands for */
-    uint32_t elsewhere; /* what is shown for a hash which that account has not */
-};
-
-static struct points points_of(const uint8_t drawn[DRAWN])
+/* A number that the name is drawn by, big-endian as in the whole format. */
+static uint32_t point_at(const uint8_t *bytes)
 {
-    struct slice rest = slice_of(drawn, DRAWN);
-    struct points points = {0};
-    const bool taken =
-        slice_take_u32(&rest, &points.class) && slice_take_u32(&rest, &points.elsewhere);
-
-    (void)taken; /* there is enough */
-    return points;
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+           (uint32_t)bytes[3];
 }
 
 static enum auth_status make_one(const struct decoy_plan *plan, size_t slot,
@@ -174,12 +161,13 @@ enum auth_status decoy_make(const struct decoy_plan *plan, const struct identity
     if (status != AUTH_OK) {
         return status;
     }
-    const struct points points = points_of(drawn);
-    const unsigned drawn_class = pick(plan, EVERYBODY, points.class);
+    /* The one says which account it stands for, the other what is shown where that has no hash. */
+    const unsigned drawn_class = pick(plan, EVERYBODY, point_at(drawn));
+    const uint32_t elsewhere = point_at(drawn + sizeof elsewhere);
     const struct store_class *class = own != NULL ? own : &plan->classes[drawn_class];
     for (size_t slot = 0; status == AUTH_OK && slot < VERIFIER_SCRAM_HASHES; slot++) {
         if ((wanted & meta_scram_kind(slot)) != 0) {
-            status = make_one(plan, slot, drawn, class, points.elsewhere, &ret->scram[slot]);
+            status = make_one(plan, slot, drawn, class, elsewhere, &ret->scram[slot]);
         }
     }
     const bool nobody_has_it = own == NULL && drawn_class + 1 == plan->n;
