@@ -59,6 +59,32 @@ int fixture_teardown(void **state)
     return rc;
 }
 
+void fixture_lookup(struct fixture *f, struct store *store, const char *user, const char *realm,
+                    struct store_answer *ret)
+{
+    struct identity who = fixture_who(user, realm);
+
+    assert_status(f, store_lookup(store, &who, 100, VERIFIER_SCRAM, ret, &f->detail), AUTH_OK);
+}
+
+void fixture_decoys(struct fixture *f, struct store *store, const char *user, struct decoy_set *ret)
+{
+    struct store_answer answer;
+
+    fixture_lookup(f, store, user, "example.org", &answer);
+    *ret = answer.decoys;
+}
+
+bool is_zero(const void *p, size_t n)
+{
+    const uint8_t *bytes = p;
+
+    while (n > 0 && bytes[n - 1] == 0) {
+        n--;
+    }
+    return n == 0;
+}
+
 void assert_status_at(struct fixture *f, enum auth_status status, enum auth_status wanted,
                       const char *file, int line)
 {

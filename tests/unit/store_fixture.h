@@ -52,6 +52,14 @@ void fixture_add(struct store *store, const char *user, const char *realm, uint8
 /* The verdict of a lookup, or the outage. */
 enum auth_status fixture_verdict(struct store *store, const char *user, const char *realm);
 
+/* A lookup with decoys for every SCRAM hash, and its decoys; the test fails if that fails. */
+void fixture_lookup(struct fixture *f, struct store *store, const char *user, const char *realm,
+                    struct store_answer *ret);
+void fixture_decoys(struct fixture *f, struct store *store, const char *user,
+                    struct decoy_set *ret);
+
+bool is_zero(const void *p, size_t n);
+
 /* Fails the test, showing the detail, unless status is wanted. */
 #define assert_status(f, status, wanted)                                                           \
     assert_status_at((f), (status), (wanted), __FILE__, __LINE__)

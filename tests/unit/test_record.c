@@ -23,16 +23,6 @@ static enum auth_status decode(struct slice body, struct record *ret)
     return status;
 }
 
-static bool is_zero(const void *p, size_t n)
-{
-    const uint8_t *bytes = p;
-
-    while (n > 0 && bytes[n - 1] == 0) {
-        n--;
-    }
-    return n == 0;
-}
-
 static void assert_refused(struct slice body)
 {
     struct record record;
